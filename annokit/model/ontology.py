@@ -1,0 +1,47 @@
+"""The class catalogue: an ontology has tools, a tool that asks has options."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from annokit.model.base import Record
+
+__all__ = ["Ontology", "Option", "Tool"]
+
+
+class Option(Record):
+    """One possible answer, with the questions that follow it."""
+
+    name: str
+    id: str | None = None
+    value: str | None = None
+    classifications: tuple[Tool, ...] = ()
+    extra: dict[str, Any] = {}
+
+
+class Tool(Record):
+    """A class of objects (`kind` box, polygon, mask, ...) or a question (radio, checklist, text)."""
+
+    name: str
+    kind: str | None = None
+    id: str | None = None
+    value: str | None = None
+    color: str | None = None
+    required: bool = False
+    options: tuple[Option, ...] = ()
+    classifications: tuple[Tool, ...] = ()
+    keypoints: tuple[str, ...] = ()
+    skeleton: tuple[tuple[int, int], ...] = ()
+    extra: dict[str, Any] = {}
+
+
+class Ontology(Record, tag="ontology", tag_field="type"):
+    """All classes of a dataset, in a stable order.
+
+    `tools` mark objects, `classifications` ask about the whole data row. Names may repeat, so
+    annotations point at tools by id where the source has ids.
+    """
+
+    tools: tuple[Tool, ...] = ()
+    classifications: tuple[Tool, ...] = ()
+    extra: dict[str, Any] = {}
