@@ -1,0 +1,248 @@
+"""A dataset: an ontology and data rows that can be read again and again, never a list by obligation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from annokit.model import Answer, Classification, DataRow, ObjectAnnotation, Ontology, Option, Tool, Track
+from annokit.report import census
+from annokit.run import OnError, Run
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["Dataset", "OntologyBuilder", "Outline", "RowKey"]
+
+
+class RowKey(msgspec.Struct, frozen=True, gc=False):
+    """How a data row is called: its file name and, since names repeat, its id."""
+
+    name: str
+    id: str
+
+
+class Outline(msgspec.Struct, frozen=True):
+    """What a first, cheap pass finds out: all classes in a stable order, and the names of all rows."""
+
+    ontology: Ontology
+    keys: Sequence[RowKey]
+
+
+class Dataset:
+    """Data rows with their labels, and the classes they use.
+
+    Iterating reads the source from the start each time, so a dataset may be larger than memory;
+    ``list(dataset)`` keeps it all.
+
+    Parameters
+    ----------
+    rows : callable
+        Given a `Run`, yields the data rows and rejects what cannot be read through it.
+    outline : callable, optional
+        The first pass, where a format has a quicker one than reading everything.
+    on_error : {"raise", "skip", "quarantine"}
+        What plain iteration does with a bad record.
+    source : str
+        Where the rows come from, for reports.
+    size : int
+        Bytes of input, for progress bars; 0 when unknown.
+
+    Examples
+    --------
+    >>> from annokit.model import DataRow
+    >>> dataset = Dataset.from_rows([DataRow(id="r1")])
+    >>> [row.id for row in dataset]
+    ['r1']
+    >>> list(Dataset.from_rows([]))
+    []
+    """
+
+    def __init__(
+        self,
+        rows: Callable[[Run], Iterable[DataRow]],
+        *,
+        outline: Callable[[], Outline] | None = None,
+        on_error: OnError = "raise",
+        source: str = "",
+        size: int = 0,
+    ) -> None:
+        self._rows = rows
+        self._make_outline = outline or self._read_outline
+        self._outline: Outline | None = None
+        self.on_error = on_error
+        self.source = source
+        self.size = size
+
+    @classmethod
+    def from_rows(cls, rows: Sequence[DataRow], ontology: Ontology | None = None) -> Dataset:
+        """A dataset of rows in memory; without an ontology the classes are those that occur."""
+        made = cls(lambda _run: rows, source="<memory>")
+        if ontology is not None:
+            given = ontology
+            made._make_outline = lambda: Outline(given, _keys(rows))
+        return made
+
+    def __iter__(self) -> Iterator[DataRow]:
+        return self.rows(Run(on_error=self.on_error))
+
+    def rows(self, run: Run) -> Iterator[DataRow]:
+        """The data rows, counted as read in the report of `run`."""
+        for row in self._rows(run):
+            run.report.count_all("read", census(row))
+            yield row
+
+    def through(
+        self,
+        step: Callable[[Iterator[DataRow], Run], Iterator[DataRow]],
+        outline: Callable[[Outline], Outline] | None = None,
+    ) -> Dataset:
+        """This dataset with every pass led through `step`, which accounts what it takes away."""
+        return _Derived(self, step, outline)
+
+    @property
+    def outline(self) -> Outline:
+        """Classes and names, found once and kept."""
+        if self._outline is None:
+            self._outline = self._make_outline()
+        return self._outline
+
+    @property
+    def ontology(self) -> Ontology:
+        """All classes, in the source's order, else in order of first appearance."""
+        return self.outline.ontology
+
+    def to_arrow(self) -> pa.Table:
+        """The annotations table (`annokit.tables.annotations`), one row an annotation."""
+        from annokit import tables
+
+        return tables.annotations(self)
+
+    def _read_outline(self) -> Outline:
+        builder, keys = OntologyBuilder(), []
+        for row in self._rows(Run(on_error="skip")):
+            keys.append(RowKey(row.name, row.id))
+            builder.add_row(row)
+        return Outline(builder.build(), keys)
+
+    def __repr__(self) -> str:
+        return f"<Dataset {self.source}>"
+
+
+class _Derived(Dataset):
+    """A dataset behind a step; reading is accounted where the rows come from."""
+
+    def __init__(
+        self,
+        parent: Dataset,
+        step: Callable[[Iterator[DataRow], Run], Iterator[DataRow]],
+        outline: Callable[[Outline], Outline] | None,
+    ) -> None:
+        super().__init__(
+            lambda run: step(parent.rows(run), run),
+            outline=lambda: outline(parent.outline) if outline else parent.outline,
+            on_error=parent.on_error,
+            source=parent.source,
+            size=parent.size,
+        )
+
+    def rows(self, run: Run) -> Iterator[DataRow]:
+        yield from self._rows(run)
+
+
+class OntologyBuilder:
+    """Collects the classes that occur, in order of first appearance.
+
+    Annotations of one tool id, or of one name where there are no ids, are one class.
+    """
+
+    def __init__(self) -> None:
+        self._tools: dict[tuple[str | None, str], _Seen] = {}
+        self._questions: dict[tuple[str | None, str], _Seen] = {}
+
+    def add_row(self, row: DataRow) -> None:
+        """Take in every class of a row."""
+        for label in row.labels:
+            for annotation in label.annotations:
+                if isinstance(annotation, ObjectAnnotation):
+                    self.add_tool(
+                        annotation.tool_name, annotation.tool_id, annotation.geometry.kind, annotation.value
+                    ).ask(annotation.classifications)
+                elif isinstance(annotation, Track):
+                    self.add_tool(
+                        annotation.tool_name, annotation.tool_id, annotation.kind, annotation.value
+                    ).ask(annotation.classifications)
+                elif isinstance(annotation, Classification):
+                    _see_question(self._questions, annotation)
+
+    def add_tool(self, name: str, id: str | None, kind: str | None, value: str | None) -> _Seen:
+        """Take in one object class."""
+        return _see(self._tools, name, id, kind, value)
+
+    def add_classification(self, classification: Classification) -> None:
+        """Take in one question about a whole data row, with its answers."""
+        _see_question(self._questions, classification)
+
+    def build(self) -> Ontology:
+        """The ontology so far."""
+        return Ontology(
+            tools=tuple(seen.tool() for seen in self._tools.values()),
+            classifications=tuple(seen.tool() for seen in self._questions.values()),
+        )
+
+
+class _Seen:
+    """One tool or question while it is being collected."""
+
+    __slots__ = ("id", "kind", "name", "options", "questions", "value")
+
+    def __init__(self, name: str, id: str | None, kind: str | None, value: str | None) -> None:
+        self.name, self.id, self.kind, self.value = name, id, kind, value
+        self.options: dict[tuple[str | None, str], tuple[Answer, dict[Any, _Seen]]] = {}
+        self.questions: dict[tuple[str | None, str], _Seen] = {}
+
+    def ask(self, classifications: Iterable[Classification]) -> None:
+        for question in classifications:
+            _see_question(self.questions, question)
+
+    def tool(self) -> Tool:
+        return Tool(
+            name=self.name,
+            kind=self.kind,
+            id=self.id,
+            value=self.value,
+            options=tuple(
+                Option(
+                    name=answer.name,
+                    id=answer.option_id,
+                    value=answer.value,
+                    classifications=tuple(seen.tool() for seen in nested.values()),
+                )
+                for answer, nested in self.options.values()
+            ),
+            classifications=tuple(seen.tool() for seen in self.questions.values()),
+        )
+
+
+def _see(
+    into: dict[tuple[str | None, str], _Seen], name: str, id: str | None, kind: str | None, value: str | None
+) -> _Seen:
+    seen = into.get((id, name))
+    if seen is None:
+        seen = into[id, name] = _Seen(name, id, kind, value)
+    return seen
+
+
+def _see_question(into: dict[tuple[str | None, str], _Seen], question: Classification) -> None:
+    seen = _see(into, question.tool_name, question.tool_id, question.kind, question.value)
+    seen.ask(question.classifications)
+    for answer in question.answers:
+        _, nested = seen.options.setdefault((answer.option_id, answer.name), (answer, {}))
+        for follow_up in answer.classifications:
+            _see_question(nested, follow_up)
+
+
+def _keys(rows: Iterable[DataRow]) -> list[RowKey]:
+    return [RowKey(row.name, row.id) for row in rows]

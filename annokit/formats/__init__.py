@@ -1,0 +1,62 @@
+"""The formats, by name; none is imported before it is asked for.
+
+A new format is one module here, one line in `NAMES`, one test and one row in `docs/formats.md`.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+from annokit.errors import UsageError, Where
+from annokit.formats._base import Format, Head, NoOptions, Options, Reader, Writer, parse_options
+from annokit.io.source import Source
+
+__all__ = [
+    "NAMES",
+    "Format",
+    "Head",
+    "NoOptions",
+    "Options",
+    "Reader",
+    "Writer",
+    "all_formats",
+    "detect",
+    "get",
+    "parse_options",
+]
+
+NAMES = ("coco", "labelbox", "labelbox-v1", "parquet", "yolo")
+
+
+def get(name: str) -> Format:
+    """The format called `name`; UsageError with the list of names otherwise."""
+    if name not in NAMES:
+        raise UsageError(f"no format is called {name!r}", hint=f"formats: {', '.join(NAMES)}")
+    module = importlib.import_module(f"annokit.formats.{name.replace('-', '_')}")
+    found: Format = module.FORMAT
+    return found
+
+
+def all_formats() -> list[Format]:
+    """Every format, in the order of `NAMES`."""
+    return [get(name) for name in NAMES]
+
+
+def detect(source: Source) -> Format:
+    """The one readable format `source` looks like; UsageError on none or several."""
+    head = _head(source)
+    found = [one for one in all_formats() if one.reader is not None and one.sniff(head)]
+    if len(found) == 1:
+        return found[0]
+    names = ", ".join(one.name for one in found)
+    problem = f"looks like several formats: {names}" if found else "looks like no known format"
+    readable = ", ".join(one.name for one in all_formats() if one.reader is not None)
+    raise UsageError(problem, where=Where(source.name), hint=f"name it: {names or readable}")
+
+
+def _head(source: Source) -> Head:
+    suffix = source.path.suffix.lower() if source.path else ""
+    if source.is_dir and source.path is not None:
+        entries = sorted(entry.name for entry in source.path.iterdir())
+        return Head(suffix, b"", entries, source.path)
+    return Head(suffix, source.head(), (), source.path)

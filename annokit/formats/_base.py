@@ -1,0 +1,86 @@
+"""What a format is: one module that says how to tell, read and write it, and which options it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Generic, Literal, TypeVar
+
+import msgspec
+
+from annokit.dataset import Dataset
+from annokit.errors import UsageError
+from annokit.io.source import Source
+from annokit.run import Run
+
+__all__ = ["Format", "Head", "NoOptions", "Options", "Reader", "Writer", "parse_options"]
+
+_O = TypeVar("_O", bound="Options")
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of a format's options; CLI flags and docs are made from the fields and their descriptions."""
+
+
+class NoOptions(Options, frozen=True):
+    """For a format without options."""
+
+
+class Head(msgspec.Struct, frozen=True):
+    """What detection may look at: the suffix, the first bytes of a file, the names in a folder."""
+
+    suffix: str
+    data: bytes
+    entries: Sequence[str]
+    path: Path | None
+
+    @property
+    def is_dir(self) -> bool:
+        """Whether it is a folder."""
+        return self.path is not None and self.path.is_dir()
+
+
+class Reader(msgspec.Struct, Generic[_O], frozen=True):
+    """How a format is read: the function is given the source, the options and nothing to print to."""
+
+    read: Callable[[Source, _O], Dataset]
+    options: type[_O]
+
+
+class Writer(msgspec.Struct, Generic[_O], frozen=True):
+    """How a format is written: all rows of a dataset to one staged file or folder, accounted in the run."""
+
+    write: Callable[[Dataset, Path, _O, Run], None]
+    options: type[_O]
+    target: Literal["file", "folder", "either"]
+
+
+class Format(msgspec.Struct, frozen=True):
+    """One format.
+
+    Attributes
+    ----------
+    name : str
+        As in the CLI; the module's name with `_` as `-`.
+    title : str
+        One line for `annokit formats`.
+    sniff : callable
+        Whether a source looks like this format.
+    reader, writer
+        None where the format goes one way only.
+    """
+
+    name: str
+    title: str
+    sniff: Callable[[Head], bool]
+    reader: Reader[Any] | None = None
+    writer: Writer[Any] | None = None
+
+
+def parse_options(kind: type[_O], given: Mapping[str, Any], what: str) -> _O:
+    """The options as their typed Struct; an unknown or ill-typed one raises with the list of known ones."""
+    try:
+        return msgspec.convert({name: value for name, value in given.items() if value is not None}, kind)
+    except msgspec.ValidationError as error:
+        known = ", ".join(kind.__struct_fields__) or "none"
+        raise UsageError(f"{what}: {error}", hint=f"options: {known}") from error

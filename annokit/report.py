@@ -1,0 +1,231 @@
+"""The account of a run: for each kind, what was read is what was written plus what the report names."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+from annokit._version import __version__
+from annokit.errors import AccountingError, LossyConversion
+from annokit.model import Annotation, Classification, DataRow, Label, ObjectAnnotation, Relationship, Track
+
+__all__ = ["COLUMNS", "Census", "Column", "Loss", "Report", "census", "kind_of"]
+
+Column: TypeAlias = Literal[
+    "read", "written", "merged", "unsupported", "quarantined", "skipped", "superseded", "derived"
+]
+COLUMNS: tuple[Column, ...] = (
+    "read",
+    "written",
+    "merged",
+    "unsupported",
+    "quarantined",
+    "skipped",
+    "superseded",
+    "derived",
+)
+_SPENT: tuple[Column, ...] = ("written", "merged", "unsupported", "quarantined", "skipped", "superseded")
+_EXAMPLES = 5
+
+Census: TypeAlias = Counter[str]
+"""How many of each kind something holds."""
+
+
+def kind_of(annotation: Annotation) -> str:
+    """The kind an annotation is accounted under: `object:box`, `classifications`, ...
+
+    >>> from annokit.model import Box, ObjectAnnotation
+    >>> kind_of(ObjectAnnotation(tool_name="car", geometry=Box(x=0, y=0, width=1, height=1)))
+    'object:box'
+    """
+    if type(annotation) is ObjectAnnotation:
+        return _OBJECT_KINDS[type(annotation.geometry)]
+    return _KINDS[type(annotation)]
+
+
+_KINDS: dict[type, str] = {
+    Classification: "classifications",
+    Relationship: "relationships",
+    Track: "tracks",
+}
+
+
+class _ObjectKinds(dict[type, str]):
+    def __missing__(self, shape: type) -> str:
+        self[shape] = f"object:{shape.__struct_config__.tag}"  # type: ignore[attr-defined]  # a Shape
+        return self[shape]
+
+
+_OBJECT_KINDS = _ObjectKinds()
+
+
+def census(what: DataRow | Label | Annotation) -> Census:
+    """Count everything in a data row, a label or an annotation, itself included.
+
+    Nested classifications count one each, key frames of tracks apart from their tracks.
+    """
+    counts: Census = Counter()
+    _count(what, counts)
+    return counts
+
+
+def _count(what: DataRow | Label | Annotation, counts: Census) -> None:
+    if type(what) is ObjectAnnotation:
+        counts[_OBJECT_KINDS[type(what.geometry)]] += 1
+        if what.classifications:
+            _count_questions(what.classifications, counts)
+    elif isinstance(what, DataRow):
+        counts["data_rows"] += 1
+        for label in what.labels:
+            _count(label, counts)
+    elif isinstance(what, Label):
+        counts["labels"] += 1
+        for annotation in what.annotations:
+            _count(annotation, counts)
+    elif isinstance(what, Classification):
+        _count_questions((what,), counts)
+    elif isinstance(what, Track):
+        counts["tracks"] += 1
+        counts["keyframes"] += int(what.is_keyframe.sum())
+        _count_questions(what.classifications, counts)
+    else:
+        counts["relationships"] += 1
+
+
+def _count_questions(classifications: Iterable[Classification], counts: Census) -> None:
+    for question in classifications:
+        counts["classifications"] += 1
+        _count_questions(question.classifications, counts)
+        for answer in question.answers:
+            _count_questions(answer.classifications, counts)
+
+
+class Loss(msgspec.Struct):
+    """One named reason, how often it struck, and a few examples.
+
+    `lossy` is False for a note: something changed or was decided that `strict` accepts.
+    """
+
+    code: str
+    kind: str
+    count: int
+    message: str
+    examples: list[str]
+    lossy: bool = True
+
+
+class Report:
+    """Counts by kind and column, and the losses by name.
+
+    For every kind ``read = written + merged + unsupported + quarantined + skipped + superseded``;
+    `derived` counts what the run made that nobody drew (the rectangle of a box, say) and stands apart.
+
+    Examples
+    --------
+    >>> report = Report(source="a.ndjson", target="out.json")
+    >>> report.count("read", "object:line", 2)
+    >>> report.count("written", "object:line")
+    >>> report.lose("no-place", "object:line", "COCO has no lines", example="r1")
+    >>> report.check()
+    >>> report.total("unsupported")
+    1
+    """
+
+    def __init__(self, source: str = "", target: str = "") -> None:
+        self.source, self.target = source, target
+        self.kinds: dict[str, Counter[Column]] = {}
+        self._losses: dict[tuple[str, str], Loss] = {}
+
+    def count(self, column: Column, kind: str, n: int = 1) -> None:
+        """Add `n` to a cell of the account."""
+        self.kinds.setdefault(kind, Counter())[column] += n
+
+    def count_all(self, column: Column, counts: Mapping[str, int]) -> None:
+        """Add a whole census to one column."""
+        for kind, n in counts.items():
+            self.count(column, kind, n)
+
+    def lose(
+        self,
+        code: str,
+        kind: str,
+        message: str,
+        *,
+        example: object = None,
+        n: int = 1,
+        column: Column = "unsupported",
+    ) -> None:
+        """Account `n` of a kind to a column under a named reason."""
+        self.count(column, kind, n)
+        self.note(code, kind, message, example=example, n=n, lossy=True)
+
+    def lose_all(self, code: str, counts: Mapping[str, int], message: str, *, example: object = None) -> None:
+        """`lose` for every kind of a census."""
+        for kind, n in counts.items():
+            self.lose(code, kind, message, example=example, n=n)
+
+    def note(
+        self, code: str, kind: str, message: str, *, example: object = None, n: int = 1, lossy: bool = False
+    ) -> None:
+        """Name something that happened, without touching the counts."""
+        loss = self._losses.get((code, kind))
+        if loss is None:
+            loss = self._losses[code, kind] = Loss(code, kind, 0, message, [], lossy)
+        loss.count += n
+        if example is not None and len(loss.examples) < _EXAMPLES:
+            loss.examples.append(str(example))
+
+    @property
+    def losses(self) -> list[Loss]:
+        """All losses and notes, in the order they first struck."""
+        return list(self._losses.values())
+
+    def total(self, column: Column, prefix: str = "") -> int:
+        """The sum of a column over the kinds that start with `prefix`."""
+        return sum(row[column] for kind, row in self.kinds.items() if kind.startswith(prefix))
+
+    def check(self) -> None:
+        """Raise AccountingError unless every kind adds up."""
+        for kind, row in self.kinds.items():
+            spent = sum(row[column] for column in _SPENT)
+            if row["read"] != spent:
+                parts = " + ".join(f"{row[column]} {column}" for column in _SPENT if row[column])
+                raise AccountingError(
+                    f"{kind}: {row['read']} read, but {parts or 'nothing accounted'}",
+                    hint="a bug in annokit: nothing was written; please report it with this line",
+                )
+
+    def check_strict(self) -> None:
+        """Raise LossyConversion when anything was lost."""
+        lost = [loss for loss in self.losses if loss.lossy]
+        if lost:
+            first = lost[0]
+            raise LossyConversion(
+                f"{len(lost)} kinds of loss, first {first.count} x {first.code} ({first.kind}): {first.message}",
+                hint="nothing was written; run without strict to accept and count the losses",
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The account as the plain values of ``*.report.json``."""
+        return {
+            "annokit": __version__,
+            "source": self.source,
+            "target": self.target,
+            "kinds": {
+                kind: {column: self.kinds[kind][column] for column in COLUMNS} for kind in sorted(self.kinds)
+            },
+            "losses": [msgspec.structs.asdict(loss) for loss in self.losses],
+        }
+
+    def to_json(self) -> str:
+        """`to_dict` as indented JSON."""
+        return json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + "\n"
+
+    def __repr__(self) -> str:
+        return (
+            f"<Report {self.total('read')} read, {self.total('written')} written, {len(self.losses)} notes>"
+        )

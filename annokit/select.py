@@ -1,0 +1,228 @@
+"""Which labels, which classes, which split: steps a dataset is led through, each accounted."""
+
+from __future__ import annotations
+
+import bisect
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+
+import msgspec
+from msgspec.structs import replace
+
+from annokit.dataset import Dataset, Outline
+from annokit.errors import UsageError
+from annokit.model import DataRow, Label, ObjectAnnotation, Ontology, Tool, Track
+from annokit.report import Report, census
+from annokit.run import Run
+
+__all__ = ["assign_splits", "choose_labels", "parse_split", "rename_classes", "select_classes"]
+
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+_Choice = Callable[[tuple[Label, ...]], list[Label]]
+
+
+def choose_labels(dataset: Dataset, policy: str | None) -> Dataset:
+    """One label for each data row, or those a policy names; the others are counted as superseded.
+
+    Parameters
+    ----------
+    policy : str or None
+        `all`; `newest`; `benchmark`; `annotator:ID`. None takes the label the platform selected or
+        calls its benchmark, else the newest, and changes nothing where there is one label only.
+    """
+    choice = _choice(policy)
+    demanding = policy is not None and policy not in ("all", "newest")
+
+    def step(rows: Iterator[DataRow], run: Run) -> Iterator[DataRow]:
+        for row in rows:
+            chosen = choice(row.labels)
+            if demanding and not chosen:
+                _drop_row(row, policy or "", run.report)
+                continue
+            if len(chosen) < len(row.labels):
+                _supersede(row, chosen, run.report)
+                row = replace(row, labels=tuple(chosen))
+            yield row
+
+    return dataset.through(step)
+
+
+def _choice(policy: str | None) -> _Choice:
+    if policy is None:
+        return _default
+    if policy == "all":
+        return list
+    if policy == "newest":
+        return _newest
+    if policy == "benchmark":
+        return lambda labels: [label for label in labels if label.is_benchmark][:1]
+    if policy.startswith("annotator:"):
+        who = policy.removeprefix("annotator:")
+        return lambda labels: [label for label in labels if label.annotator_id == who]
+    raise UsageError(
+        f"expected a label policy, got {policy!r}", hint="all, newest, benchmark or annotator:ID"
+    )
+
+
+def _default(labels: tuple[Label, ...]) -> list[Label]:
+    for marked in ([x for x in labels if x.is_selected], [x for x in labels if x.is_benchmark]):
+        if marked:
+            return marked[:1]
+    return _newest(labels)
+
+
+def _newest(labels: tuple[Label, ...]) -> list[Label]:
+    """The label changed last; of equals, the one that stands last. A skipped label only if all are."""
+    done = [label for label in labels if not label.skipped] or labels
+    return [max(reversed(done), key=_changed)] if done else []
+
+
+def _changed(label: Label) -> datetime:
+    return _aware(label.updated_at or label.created_at or _LONG_AGO)
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _supersede(row: DataRow, chosen: Sequence[Label], report: Report) -> None:
+    kept = {id(label) for label in chosen}
+    for label in row.labels:
+        if id(label) not in kept:
+            report.count_all("superseded", census(label))
+            report.note(
+                "superseded-label",
+                "labels",
+                "another label of the data row was taken (--labels all keeps every one)",
+                example=f"{row.name} label {label.id}",
+            )
+
+
+def _drop_row(row: DataRow, policy: str, report: Report) -> None:
+    _supersede(row, (), report)
+    report.lose("no-such-label", "data_rows", f"the data row has no label for {policy!r}", example=row.name)
+
+
+def rename_classes(dataset: Dataset, names: Mapping[str, str]) -> Dataset:
+    """Give classes new names; classes that end up with one name become one class."""
+    if not names:
+        return dataset
+    _require_known(names, dataset.ontology.tools)
+
+    def step(rows: Iterator[DataRow], _run: Run) -> Iterator[DataRow]:
+        for row in rows:
+            yield _each_annotation(row, lambda a: _renamed(a, names))
+
+    def outline(found: Outline) -> Outline:
+        tools = [replace(tool, name=names.get(tool.name, tool.name)) for tool in found.ontology.tools]
+        return replace(found, ontology=replace(found.ontology, tools=tuple(tools)))
+
+    return dataset.through(step, outline)
+
+
+def _renamed(a: ObjectAnnotation | Track, names: Mapping[str, str]) -> ObjectAnnotation | Track:
+    return replace(a, tool_name=names[a.tool_name]) if a.tool_name in names else a
+
+
+def select_classes(dataset: Dataset, names: Sequence[str]) -> Dataset:
+    """Keep these classes only, in this order; objects of others are counted as unsupported."""
+    _require_known(names, dataset.ontology.tools)
+    wanted = set(names)
+
+    def step(rows: Iterator[DataRow], run: Run) -> Iterator[DataRow]:
+        for row in rows:
+            yield _each_annotation(row, lambda a: _if_wanted(a, wanted, run.report))
+
+    def outline(found: Outline) -> Outline:
+        return replace(found, ontology=_selected(found.ontology, names))
+
+    return dataset.through(step, outline)
+
+
+def _selected(ontology: Ontology, names: Sequence[str]) -> Ontology:
+    order = {name: place for place, name in enumerate(names)}
+    tools = sorted((t for t in ontology.tools if t.name in order), key=lambda tool: order[tool.name])
+    return replace(ontology, tools=tuple(tools))
+
+
+def _if_wanted(
+    a: ObjectAnnotation | Track, wanted: set[str], report: Report
+) -> ObjectAnnotation | Track | None:
+    if a.tool_name in wanted:
+        return a
+    report.lose_all("class-not-chosen", census(a), "its class is not among --classes", example=a.tool_name)
+    return None
+
+
+def _require_known(names: Mapping[str, str] | Sequence[str], tools: Sequence[Tool]) -> None:
+    known = {tool.name for tool in tools}
+    missing = [name for name in names if name not in known]
+    if missing:
+        raise UsageError(
+            f"no class is called {missing[0]!r}", hint=f"classes: {', '.join(sorted(known)[:20]) or 'none'}"
+        )
+
+
+def _each_annotation(
+    row: DataRow, change: Callable[[ObjectAnnotation | Track], ObjectAnnotation | Track | None]
+) -> DataRow:
+    """The row with every object and track changed, or left out where `change` gives None."""
+    labels = []
+    for label in row.labels:
+        kept = []
+        for annotation in label.annotations:
+            if isinstance(annotation, ObjectAnnotation | Track):
+                changed = change(annotation)
+                if changed is not None:
+                    kept.append(changed)
+            else:
+                kept.append(annotation)  # type: ignore[arg-type]  # the list is of annotations
+        labels.append(replace(label, annotations=tuple(kept)))
+    return replace(row, labels=tuple(labels))
+
+
+def parse_split(text: str) -> dict[str, float]:
+    """``train=.8,val=.2`` as names and shares that add up to 1.
+
+    >>> parse_split("train=.8,val=.2")
+    {'train': 0.8, 'val': 0.2}
+    """
+    shares: dict[str, float] = {}
+    for part in text.split(","):
+        name, _, share = part.strip().partition("=")
+        try:
+            shares[name] = float(share)
+        except ValueError:
+            raise UsageError(f"expected NAME=SHARE, got {part!r}", hint="like train=.8,val=.2") from None
+    if any(share < 0 for share in shares.values()) or abs(sum(shares.values()) - 1) > 1e-6:
+        raise UsageError(f"expected shares that add up to 1, got {text!r}", hint="like train=.8,val=.2")
+    if any(not name.isidentifier() for name in shares):
+        raise UsageError(f"expected plain split names, got {text!r}", hint="like train=.8,val=.2")
+    return shares
+
+
+def assign_splits(dataset: Dataset, shares: Mapping[str, float], seed: int) -> Dataset:
+    """Give every data row a split by its name: exact shares, the same for any order of the rows.
+
+    Data rows of one name stay together, and so does a video, which is one data row.
+    """
+    names = list(shares)
+    ranks = sorted(_rank(key.name, seed) for key in dataset.outline.keys)
+    ends, total = [], 0.0
+    for share in shares.values():
+        total += share
+        end = round(total * len(ranks))
+        ends.append(ranks[end] if end < len(ranks) else 1 << 64)
+
+    def step(rows: Iterator[DataRow], _run: Run) -> Iterator[DataRow]:
+        for row in rows:
+            place = bisect.bisect_right(ends, _rank(row.name, seed))
+            yield replace(row, split=names[min(place, len(names) - 1)])
+
+    return dataset.through(step)
+
+
+def _rank(name: str, seed: int) -> int:
+    digest = hashlib.sha256(msgspec.json.encode([seed, name])).digest()
+    return int.from_bytes(digest[:8], "big")
