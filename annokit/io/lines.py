@@ -1,0 +1,145 @@
+"""NDJSON cut into blocks and lines, at byte 0x0A only, with the place of every line.
+
+A block is what a whole-batch decoder takes; lines are for the block in which something is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from annokit.errors import Where
+from annokit.io.limits import DEFAULT_LIMITS, Limits
+from annokit.io.source import Source, reading
+
+__all__ = ["Block", "Line", "iter_blocks", "iter_lines"]
+
+_BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line that is not blank, without its line end.
+
+    Attributes
+    ----------
+    data : bytes
+        Its bytes; empty when it is too long.
+    number : int
+        Its number in the file, 1-based, blank lines counted.
+    byte_offset : int
+        Where it starts in the file.
+    too_long : int
+        0, or its length when it is over the limit and was skipped.
+    """
+
+    data: bytes
+    number: int
+    byte_offset: int
+    too_long: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Whole lines of one file, or one line that is too long to be held (`too_long` is then its length).
+
+    Attributes
+    ----------
+    data : bytes
+        The lines with their line ends; the last line of a file may lack one.
+    file : str
+        Name of the source, for messages.
+    number : int
+        Number of its first line, 1-based.
+    byte_offset : int
+        Where it starts in the file.
+    too_long : int
+        0, or the length of the one line it stands for.
+    """
+
+    data: bytes
+    file: str
+    number: int
+    byte_offset: int
+    too_long: int = 0
+
+    def lines(self) -> Iterator[Line]:
+        r"""Its lines, blank ones left out.
+
+        >>> [(line.number, line.data) for line in Block(b"{}\r\n\n[]", "x", 1, 0).lines()]
+        [(1, b'{}'), (3, b'[]')]
+        """
+        if self.too_long:
+            yield Line(b"", self.number, self.byte_offset, self.too_long)
+        offset = self.byte_offset
+        for number, data in enumerate(self.data.split(b"\n"), self.number):
+            if data.strip(b" \t\r"):
+                yield Line(data.removesuffix(b"\r"), number, offset)
+            offset += len(data) + 1
+
+    def where(self, line: Line) -> Where:
+        """The place of one of its lines, for messages."""
+        return Where(self.file, line=line.number, byte_offset=line.byte_offset)
+
+
+def iter_blocks(source: Source, limits: Limits = DEFAULT_LIMITS, block: int = 4 << 20) -> Iterator[Block]:
+    """Cut `source` into blocks of about `block` bytes that end where a line ends.
+
+    A UTF-8 byte order mark is left out. A line over `max_line_bytes` is not held in memory: it becomes a
+    block of its own without data.
+    """
+    most = limits.max_line_bytes + 1
+    with source.open() as handle, reading(source.name):
+        offset = len(_BOM) if handle.read(len(_BOM)) == _BOM else 0
+        number = 1
+        while True:
+            data = _whole_lines(handle, offset, min(block, most), most)
+            if not data:
+                return
+            found = Block(data, source.name, number, offset)
+            length = len(data)
+            if len(data) == most and data.find(b"\n") < 0:
+                length = _line_length(handle, offset + most) + most
+                found = Block(b"", source.name, number, offset, too_long=length)
+                length += 1
+            yield found
+            number += data.count(b"\n") or 1
+            offset += length
+
+
+def _whole_lines(handle: BinaryIO, offset: int, size: int, most: int) -> bytes:
+    """About `size` bytes from `offset`, cut after a newline; more, up to `most`, where the line is long."""
+    while True:
+        handle.seek(offset)
+        data = handle.read(size)
+        if len(data) < size:
+            return data
+        cut = data.rfind(b"\n") + 1
+        if cut or size == most:
+            return data[:cut] if cut else data
+        size = min(4 * size, most)
+
+
+def _line_length(handle: BinaryIO, start: int) -> int:
+    """How far the newline after `start` is, or the end of the file, without keeping what is between."""
+    handle.seek(start)
+    length = 0
+    while chunk := handle.read(1 << 20):
+        newline = chunk.find(b"\n")
+        if newline >= 0:
+            return length + newline
+        length += len(chunk)
+    return length
+
+
+def iter_lines(source: Source, limits: Limits = DEFAULT_LIMITS) -> Iterator[Line]:
+    """Every line of `source` that is not blank, with its place.
+
+    Examples
+    --------
+    >>> [line.data for line in iter_lines(Source(b'{"a": 1}\\n{"a": 2}\\n'))]
+    [b'{"a": 1}', b'{"a": 2}']
+    """
+    for block in iter_blocks(source, limits):
+        yield from block.lines()

@@ -1,0 +1,145 @@
+"""What `annokit.read` is given: a path, bytes or a binary stream, as something that can be read again."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import shutil
+import stat
+import tempfile
+import weakref
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, TypeAlias
+
+from annokit.errors import InputError, UsageError, Where, shown
+from annokit.io.limits import DEFAULT_LIMITS, Limits
+
+__all__ = ["Readable", "Source", "reading", "sources"]
+
+Readable: TypeAlias = "str | os.PathLike[str] | bytes | BinaryIO"
+"""What one `Source` can be made from."""
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")  # two letters at least: C:/ is a drive; Path makes // one /
+
+
+class Source:
+    """One readable thing. `open` gives a fresh handle each time, so it can be read more than once.
+
+    A stream is copied to a temporary file once, as is a path that can be read only once (a pipe); the
+    copy goes away with the source.
+
+    Attributes
+    ----------
+    name : str
+        For messages: the path as it was given, ``<bytes>`` or ``<stream>``.
+    path : Path or None
+        The file or folder, when there is one.
+
+    Examples
+    --------
+    >>> Source(b'{"id": 1}').head(5)
+    b'{"id"'
+    """
+
+    __slots__ = ("__weakref__", "_content", "name", "path")
+
+    def __init__(self, spec: Readable) -> None:
+        self.path: Path | None = None
+        self._content: bytes | Path
+        if isinstance(spec, bytes | bytearray | memoryview):
+            self.name, self._content = "<bytes>", bytes(spec)
+        elif isinstance(spec, str | os.PathLike):
+            self.name = os.fspath(spec)
+            self._content = self._located(self.name)
+        elif hasattr(spec, "read"):
+            self.name = "<stream>"
+            self._content = self._spooled(spec)
+        else:
+            raise UsageError(f"expected a path, bytes or a binary stream, got {type(spec).__name__}")
+
+    def _located(self, name: str) -> Path:
+        if _URL.match(name):
+            raise UsageError(
+                f"annokit never downloads, got {shown(name)}", hint="fetch it and give the path of the copy"
+            )
+        path = Path(name)
+        with reading(name, hint=f"looked in {path.parent.absolute()}"):
+            mode = path.stat().st_mode
+        if stat.S_ISDIR(mode) or stat.S_ISREG(mode):
+            self.path = path
+            return path
+        with reading(name), path.open("rb") as stream:
+            return self._spooled(stream)
+
+    def _spooled(self, stream: BinaryIO) -> Path:
+        if isinstance(stream.read(0), str):
+            raise UsageError("expected a binary stream, got a text stream", hint='open it with mode "rb"')
+        with reading(self.name), tempfile.NamedTemporaryFile(prefix="annokit-", delete=False) as out:
+            copy = Path(out.name)
+            weakref.finalize(self, copy.unlink, missing_ok=True)
+            shutil.copyfileobj(stream, out, 1 << 20)
+        return copy
+
+    @property
+    def is_dir(self) -> bool:
+        """Whether it is a folder."""
+        return self.path is not None and self.path.is_dir()
+
+    @property
+    def size(self) -> int:
+        """Its length in bytes; 0 for a folder."""
+        if isinstance(self._content, bytes):
+            return len(self._content)
+        with reading(self.name):
+            return 0 if self.is_dir else self._content.stat().st_size
+
+    def open(self) -> BinaryIO:
+        """A fresh binary handle at the start; InputError when it cannot be opened."""
+        if isinstance(self._content, bytes):
+            return io.BytesIO(self._content)
+        if self.is_dir:
+            raise InputError("expected a file, got a folder", where=Where(self.name))
+        with reading(self.name):
+            return self._content.open("rb")
+
+    def read_bytes(self, limits: Limits = DEFAULT_LIMITS) -> bytes:
+        """All of it; LimitExceeded before anything is read when it is over `max_document_bytes`."""
+        limits.check("max_document_bytes", self.size, Where(self.name))
+        with self.open() as handle, reading(self.name):
+            return handle.read()
+
+    def head(self, length: int = 65536) -> bytes:
+        """The first bytes, to tell the format from."""
+        with self.open() as handle, reading(self.name):
+            return handle.read(length)
+
+    def __repr__(self) -> str:
+        return f"Source({self.name!r})"
+
+
+@contextmanager
+def reading(name: str, hint: str | None = None) -> Iterator[None]:
+    """Turn what the operating system says about `name` into an InputError."""
+    try:
+        yield
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path, a closed stream
+        text = (isinstance(error, OSError) and error.strerror) or str(error)
+        raise InputError(f"cannot read: {text}", where=Where(name), hint=hint) from error
+
+
+def sources(spec: Readable | Iterable[Readable]) -> tuple[Source, ...]:
+    """The sources behind the argument of `annokit.read`: one readable thing, or a list or tuple of them.
+
+    Examples
+    --------
+    >>> [source.size for source in sources([b"{}", b"[1, 2]"])]
+    [2, 6]
+    """
+    if not isinstance(spec, list | tuple):
+        return (Source(spec),)  # type: ignore[arg-type]
+    if not spec:
+        raise UsageError("expected something to read, got an empty list")
+    return tuple(Source(part) for part in spec)
