@@ -1,0 +1,69 @@
+"""Which class an annotation belongs to, as a dense index in the ontology's order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from annokit.errors import UsageError
+from annokit.model import ObjectAnnotation, Ontology, Tool, Track
+
+__all__ = ["Classes"]
+
+
+class Classes:
+    """The object classes of a dataset, numbered 0 to n - 1 in a stable order.
+
+    An annotation belongs to the tool with its id, if that has its name too, else to the first tool
+    with its name. A class the ontology lacks is appended when it first occurs.
+
+    Parameters
+    ----------
+    ontology : Ontology
+        Its tools, in order.
+    merge_names : bool
+        Whether tools of one name are one class (YOLO) or stay apart (COCO).
+
+    Examples
+    --------
+    >>> classes = Classes(Ontology(tools=(Tool(name="car"), Tool(name="person"))))
+    >>> classes.names
+    ['car', 'person']
+    """
+
+    def __init__(self, ontology: Ontology, *, merge_names: bool = True) -> None:
+        self.tools: list[Tool] = []
+        self._by_name: dict[str, int] = {}
+        self._known: dict[tuple[str | None, str], int] = {}
+        for tool in ontology.tools:
+            index = self._by_name.get(tool.name) if merge_names else None
+            self._known.setdefault((tool.id, tool.name), self._append(tool) if index is None else index)
+
+    def _append(self, tool: Tool) -> int:
+        self.tools.append(tool)
+        index = len(self.tools) - 1
+        self._by_name.setdefault(tool.name, index)
+        return index
+
+    @property
+    def names(self) -> list[str]:
+        """The class names by index."""
+        return [tool.name for tool in self.tools]
+
+    def index(self, annotation: ObjectAnnotation | Track) -> int:
+        """The class index of an object or a track."""
+        key = annotation.tool_id, annotation.tool_name
+        found = self._known.get(key)
+        if found is None:
+            found = self._by_name.get(annotation.tool_name)
+            if found is None:
+                found = self._append(Tool(name=annotation.tool_name, id=annotation.tool_id))
+            self._known[key] = found
+        return found
+
+    def require_all(self, ids: Mapping[str, int]) -> None:
+        """Raise UsageError unless `ids` numbers every class, each with a number of its own."""
+        missing = [name for name in self.names if name not in ids]
+        if missing:
+            raise UsageError(f"expected an id for every class, got none for {missing[0]!r}")
+        if len({ids[name] for name in self.names}) < len(set(self.names)):
+            raise UsageError("expected a different id for every class, got one twice")

@@ -1,0 +1,22 @@
+"""The bridge between model shapes and arrays: text to shapes, shapes to boxes and run-length masks."""
+
+from __future__ import annotations
+
+from annokit.geometry.boxes import bounding_box, bounding_boxes, object_boxes
+from annokit.geometry.raster import Areal, is_drawable, mask_batch, masks_of, outline_of, to_rle
+from annokit.geometry.text import Text, parse_points, parse_rings
+
+__all__ = [
+    "Areal",
+    "Text",
+    "bounding_box",
+    "bounding_boxes",
+    "is_drawable",
+    "mask_batch",
+    "masks_of",
+    "object_boxes",
+    "outline_of",
+    "parse_points",
+    "parse_rings",
+    "to_rle",
+]
