@@ -1,0 +1,200 @@
+"""Checks at the edge: every array reaches a kernel read-only, C-contiguous and in one dtype, or is refused here.
+
+One dtype and one layout per argument means one compiled version per kernel.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from annokit_fast._jit import jit
+
+__all__ = [
+    "MAX_COORDINATE",
+    "MAX_PIXELS",
+    "Array",
+    "freeze",
+    "output",
+    "parts",
+    "per_item",
+    "points",
+    "ragged",
+    "sizes",
+    "vector",
+]
+
+Array = npt.NDArray[Any]
+
+MAX_PIXELS = 2**32
+"""Counts are uint32: a mask must have fewer pixels than this."""
+
+MAX_COORDINATE = float(2**26)
+"""Largest absolute coordinate that rasterises exactly as pycocotools does (its 5x grid is int32)."""
+
+
+def freeze(array: Array) -> Array:
+    """A read-only view of `array`."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def vector(values: Any, dtype: npt.DTypeLike, name: str, ndim: int = 1) -> Array:
+    """`values` as a read-only C-contiguous array of `dtype`; copied only where dtype or layout ask for it."""
+    wanted = np.dtype(dtype)
+    array = values if isinstance(values, np.ndarray) else np.asarray(values)
+    if array.ndim != ndim and not (array.size == 0 and ndim == 1):
+        raise ValueError(f"{name}: expected {ndim} dimension(s), got shape {array.shape}")
+    if array.dtype != wanted:
+        array = _converted(array, wanted, name)
+    if array.ndim != ndim:
+        array = array.reshape(0)
+    return freeze(array if array.flags.c_contiguous and array.flags.aligned else np.array(array, order="C"))
+
+
+def _converted(array: Array, wanted: np.dtype[Any], name: str) -> Array:
+    if array.size == 0:
+        return array.astype(wanted, casting="unsafe")
+    if wanted.kind == "f" and array.dtype.kind in "fiu":
+        return array.astype(wanted)
+    if wanted.kind in "iu" and array.dtype.kind in "iu":
+        limits = np.iinfo(wanted)
+        low, high = int(array.min()), int(array.max())
+        if low < limits.min or high > limits.max:
+            raise ValueError(
+                f"{name}: expected values from {limits.min} to {limits.max}, got {low} to {high}"
+            )
+        return array.astype(wanted)
+    if wanted.kind == "b" and array.dtype.kind in "biu":
+        return np.not_equal(array, 0)
+    raise TypeError(f"{name}: expected an array of {wanted}, got {array.dtype}")
+
+
+def points(values: Any, name: str = "coords", limit: float = np.inf) -> Array:
+    """Coordinates as float64 (n, 2), finite and at most `limit` in size; a flat x, y, x, y array is taken too."""
+    array = values if isinstance(values, np.ndarray) else np.asarray(values)
+    if array.ndim == 1 and array.size % 2 == 0:
+        array = array.reshape(-1, 2)
+    if array.ndim != 2 or array.shape[1] != 2:
+        raise ValueError(f"{name}: expected shape (n, 2), or a flat array of x, y pairs, got {array.shape}")
+    array = vector(array, np.float64, name, ndim=2)
+    bad = _first_outside(array, float(limit))
+    if bad >= 0:
+        value = array[bad].tolist()
+        if not np.isfinite(array[bad]).all():
+            raise ValueError(f"{name}: expected finite numbers, got {value} at index {bad}")
+        raise ValueError(f"{name}: expected numbers within +-{limit:.0f}, got {value} at index {bad}")
+    return array
+
+
+def ragged(values: Any, size: int, name: str, of: str) -> Array:
+    """Offsets as int64, starting at 0, never falling, ending at `size`."""
+    array = vector(values, np.int64, name)
+    problem = _offsets_problem(array, size)
+    if problem == _EMPTY:
+        raise ValueError(f"{name}: expected at least one offset (0 alone for no {of}), got none")
+    if problem == _START:
+        raise ValueError(f"{name}: expected to start at 0, got {array[0]}")
+    if problem == _END:
+        raise ValueError(f"{name}: expected to end at {size} (the number of {of}), got {array[-1]}")
+    if problem >= 0:
+        raise ValueError(
+            f"{name}: expected values that never fall, got {array[problem - 1]} then {array[problem]}"
+        )
+    return array
+
+
+def parts(
+    coords: Any, ring_offsets: Any, polygon_offsets: Any, limit: float = np.inf
+) -> tuple[Array, Array, Array]:
+    """The three arrays of ragged polygons, checked against one another."""
+    xy = points(coords, "coords", limit)
+    rings = ragged(ring_offsets, len(xy), "ring_offsets", "points")
+    polygons = ragged(polygon_offsets, len(rings) - 1, "polygon_offsets", "rings")
+    return xy, rings, polygons
+
+
+def per_item(values: Any, count: int, dtype: npt.DTypeLike, name: str) -> Array:
+    """`values` as a vector of length `count`; a single number is repeated."""
+    array = values if isinstance(values, np.ndarray) else np.asarray(values)
+    if array.ndim == 0:
+        array = np.full(count, vector(array.reshape(1), dtype, name)[0])
+    array = vector(array, dtype, name)
+    if len(array) != count:
+        raise ValueError(f"{name}: expected one number, or {count}, got {len(array)}")
+    return array
+
+
+def sizes(heights: Any, widths: Any, count: int) -> tuple[Array, Array]:
+    """Heights and widths as int32 vectors of length `count`, none negative, fewer than 2**32 pixels each."""
+    tall = per_item(heights, count, np.int32, "heights")
+    wide = per_item(widths, count, np.int32, "widths")
+    bad = _first_bad_size(tall, wide)
+    if bad >= 0:
+        raise ValueError(
+            f"heights, widths: expected sizes >= 0 with fewer than 2**32 pixels, got {tall[bad]} x {wide[bad]} "
+            f"at index {bad}"
+        )
+    return tall, wide
+
+
+def output(out: Any, shape: tuple[int, ...], dtype: npt.DTypeLike, name: str = "out") -> Array:
+    """`out` if it is a writeable array of this shape and dtype; a new one, not yet filled, if it is None."""
+    if out is None:
+        return np.empty(shape, dtype)
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"{name}: expected a numpy array, got {type(out).__name__}")
+    if out.shape != shape or out.dtype != np.dtype(dtype):
+        raise ValueError(
+            f"{name}: expected shape {shape} of {np.dtype(dtype)}, got {out.shape} of {out.dtype}"
+        )
+    if not (out.flags.writeable and out.flags.c_contiguous and out.flags.aligned):
+        raise ValueError(f"{name}: expected a writeable C-contiguous array")
+    return out
+
+
+_EMPTY, _START, _END = -2, -3, -4
+
+
+@jit
+def _offsets_problem(offsets: Array, size: int) -> int:
+    if offsets.size == 0:
+        return _EMPTY
+    if offsets[0] != 0:
+        return _START
+    for i in range(1, offsets.size):
+        if offsets[i] < offsets[i - 1]:
+            return i
+    if offsets[-1] != size:
+        return _END
+    return -1
+
+
+@jit
+def _first_outside(coords: Array, limit: float) -> int:
+    bad = 0
+    for i in range(coords.shape[0]):
+        good = (abs(coords[i, 0]) <= limit) & (abs(coords[i, 1]) <= limit)
+        good &= (coords[i, 0] - coords[i, 0] == 0.0) & (coords[i, 1] - coords[i, 1] == 0.0)
+        bad += not good
+    if bad == 0:
+        return -1
+    for i in range(coords.shape[0]):
+        for axis in range(2):
+            value = coords[i, axis]
+            if not (abs(value) <= limit) or value - value != 0.0:
+                return i
+    return -1
+
+
+@jit
+def _first_bad_size(heights: Array, widths: Array) -> int:
+    for i in range(heights.size):
+        height = np.int64(heights[i])
+        width = np.int64(widths[i])
+        if height < 0 or width < 0 or height * width >= MAX_PIXELS:
+            return i
+    return -1

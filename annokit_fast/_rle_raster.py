@@ -1,0 +1,534 @@
+"""Kernels that turn polygons and row-major runs into column-major runs.
+
+All of them work on toggles: places in a column where the mask changes. A column's toggles, sorted, with equal ones
+cancelling in pairs, are the run ends of that column; toggle row `height` of one column is row 0 of the next.
+
+The helpers take and return plain arrays and numbers:
+  starts    int64: place of each line's next item; its differences while counting, zero again after use
+  rows, xs  int32: the items, grouped by line
+  out, o    uint32 output and the number of counts written so far
+"""
+
+# mypy: allow-untyped-defs, allow-untyped-calls, no-check-untyped-defs
+
+from __future__ import annotations
+
+import numpy as np
+
+from annokit_fast._jit import jit
+
+
+@jit
+def _room(buffer, used, more):
+    """`buffer`, or a larger copy of it, with place for `more` items after the first `used`."""
+    if used + more <= buffer.size:
+        return buffer
+    larger = np.empty(2 * buffer.size + more, buffer.dtype)
+    larger[:used] = buffer[:used]
+    return larger
+
+
+@jit
+def _sort(values, start, stop):
+    """Shell sort of a short slice, in place; plain insertion below 10 items."""
+    gap = 1
+    while 9 * gap < stop - start:
+        gap = 3 * gap + 1
+    while gap > 0:
+        for i in range(start + gap, stop):
+            value = values[i]
+            j = i - gap
+            while j >= start and values[j] > value:
+                values[j + gap] = values[j]
+                j -= gap
+            values[j + gap] = value
+        gap //= 3
+
+
+@jit
+def _counted(starts, first, last):
+    """Turn differences of counts into the first position of each column; returns the total. Columns [first, last)."""
+    total = 0
+    depth = 0
+    for c in range(first, last):
+        depth += starts[c]
+        starts[c] = total
+        total += depth
+    return total
+
+
+@jit
+def _emit(starts, rows, first, last, height, width, out, o):
+    """Write one mask's counts; `starts` holds each column's END here (filling moved it) and is zeroed again."""
+    begin = o
+    edge = 0
+    position = 0
+    base = first * height
+    for c in range(first, last):
+        stop = starts[c]
+        starts[c] = 0
+        if stop - position == 2:
+            low = min(rows[position], rows[position + 1])
+            high = max(rows[position], rows[position + 1])
+            if low != high:
+                toggle = base + low
+                if toggle == edge and o > begin:
+                    o -= 1
+                    edge -= np.int64(out[o])
+                else:
+                    out[o] = toggle - edge
+                    o += 1
+                    edge = toggle
+                out[o] = base + high - edge
+                o += 1
+                edge = base + high
+        else:
+            _sort(rows, position, stop)
+            for i in range(position, stop):
+                toggle = base + rows[i]
+                if toggle == edge and o > begin:
+                    o -= 1
+                    edge -= np.int64(out[o])
+                else:
+                    out[o] = toggle - edge
+                    o += 1
+                    edge = toggle
+        position = stop
+        base += height
+    starts[last] = 0
+    if height * width > edge or o == begin:
+        out[o] = height * width - edge
+        o += 1
+    return o
+
+
+@jit
+def _coco_edges(xs, ys, columns, n, height, starts, rows):
+    """Toggles of one ring: where pycocotools' 5x traced edges step from sub-column 5c+2 to 5c+3."""
+    ax, ay, ac = xs[n - 1], ys[n - 1], columns[n - 1]
+    for j in range(n):
+        bx, by, bc = xs[j], ys[j], columns[j]
+        if ac != bc:
+            first = min(ac, bc)
+            last = max(ac, bc)
+            dx = abs(bx - ax)
+            dy = abs(by - ay)
+            steep = dx < dy
+            back = by < ay if steep else bx < ax
+            x0, y0 = (bx, by) if back else (ax, ay)
+            x1, y1 = (ax, ay) if back else (bx, by)
+            if not steep:
+                slope = (y1 - y0) / dx
+                start = np.float64(y0)
+                t = np.float64(5 * first + (2 if slope >= 0 else 3) - x0)
+                for c in range(first, last):
+                    v = max(np.int32(start + slope * t + 0.5), np.int32(-2))
+                    t += 5.0
+                    row = np.int32(np.uint32(v + 2) // np.uint32(5))
+                    at = starts[c]
+                    rows[at] = min(row, height)
+                    starts[c] = at + 1
+            else:
+                slope = (x1 - x0) / dy
+                steps = dy / (x1 - x0)
+                start = np.float64(x0)
+                for c in range(first, last):
+                    limit = 5 * c + 3
+                    s = np.int64((limit - 0.5 - start) * steps) + 1
+                    if slope > 0:
+                        while s > 0 and np.int64(start + slope * (s - 1) + 0.5) >= limit:
+                            s -= 1
+                        while np.int64(start + slope * s + 0.5) < limit:
+                            s += 1
+                    else:
+                        while s > 0 and np.int64(start + slope * (s - 1) + 0.5) < limit:
+                            s -= 1
+                        while np.int64(start + slope * s + 0.5) >= limit:
+                            s += 1
+                    v = max(np.int32(s - 1 + y0), np.int32(-2))
+                    row = np.int32(np.uint32(v + 2) // np.uint32(5))
+                    at = starts[c]
+                    rows[at] = min(row, height)
+                    starts[c] = at + 1
+        ax, ay, ac = bx, by, bc
+
+
+@jit
+def _coco_ring(coords, begin, end, height, width, xs, ys, columns, starts, rows, out, o):
+    """Counts of one ring by the coco rule, written from `out[o]` on."""
+    n = end - begin
+    first = width
+    last = np.int64(0)
+    for j in range(n):
+        x = np.int32(5.0 * coords[begin + j, 0] + 0.5)
+        xs[j] = x
+        ys[j] = np.int32(5.0 * coords[begin + j, 1] + 0.5)
+        column = min(np.int64(np.uint32(max(x, np.int32(-2)) + 2) // np.uint32(5)), width)
+        columns[j] = column
+        first = min(first, column)
+        last = max(last, column)
+    if first < last:
+        before = columns[n - 1]
+        for j in range(n):
+            column = columns[j]
+            starts[min(before, column)] += 1
+            starts[max(before, column)] -= 1
+            before = column
+        total = _counted(starts, first, last)
+        rows = _room(rows, 0, total)
+        out = _room(out, o, total + 1)
+        _coco_edges(xs, ys, columns, n, np.int32(height), starts, rows)
+    else:
+        first = last = np.int64(0)
+        out = _room(out, o, 1)
+    o = _emit(starts, rows, first, last, height, width, out, o)
+    return rows, out, o
+
+
+@jit
+def _longest(offsets):
+    most = 0
+    for i in range(offsets.size - 1):
+        most = max(most, offsets[i + 1] - offsets[i])
+    return most
+
+
+@jit
+def _reach(coords, axis, limits):
+    """Columns (axis 0) or rows (axis 1) that any ring can touch, so that memory follows the rings, not the image."""
+    far = -1.0
+    for j in range(coords.shape[0]):
+        far = max(far, coords[j, axis])
+    most = 0
+    for i in range(limits.size):
+        most = max(most, np.int64(limits[i]))
+    return min(np.int64(far) + 2, most)
+
+
+@jit
+def coco_rings(coords, ring_offsets, heights, widths):
+    """Counts and offsets of every ring by the coco rule, each in its own image."""
+    n = ring_offsets.size - 1
+    longest = _longest(ring_offsets)
+    xs = np.empty(longest, np.int32)
+    ys = np.empty(longest, np.int32)
+    columns = np.empty(longest, np.int64)
+    starts = np.zeros(_reach(coords, 0, widths) + 2, np.int64)
+    rows = np.empty(256, np.int32)
+    out = np.empty(64 + 32 * n + coords.shape[0], np.uint32)
+    offsets = np.zeros(n + 1, np.int64)
+    o = 0
+    for i in range(n):
+        height = np.int64(heights[i])
+        width = np.int64(widths[i])
+        rows, out, o = _coco_ring(
+            coords, ring_offsets[i], ring_offsets[i + 1], height, width, xs, ys, columns, starts, rows, out, o
+        )
+        offsets[i + 1] = o
+    return out[:o].copy(), offsets
+
+
+@jit
+def _sweep(starts, xs, first, last, height, width, toggles, rows, out, o):
+    """One mask from its rows: `xs[starts[r - 1] : starts[r]]` are the sorted x where row r changes, rows [first, last).
+
+    Between two rows the mask changes where exactly one of the two changes: their x merged, equal ones cancelled.
+    """
+    spans = np.empty((starts[last - 1] + 1 if first < last else 1, 3), np.int64)
+    n = 0
+    above0 = above1 = np.int64(0)
+    low = width
+    high = np.int64(0)
+    position = np.int64(0)
+    for r in range(first, last + 1):
+        here0 = position
+        here1 = starts[r] if r < last else position
+        position = here1
+        a, b = above0, here0
+        opened = np.int64(-1)
+        while a < above1 or b < here1:
+            if b == here1 or (a < above1 and xs[a] < xs[b]):
+                x = np.int64(xs[a])
+                a += 1
+            elif a == above1 or xs[b] < xs[a]:
+                x = np.int64(xs[b])
+                b += 1
+            else:
+                a += 1
+                b += 1
+                continue
+            if opened < 0:
+                opened = x
+            else:
+                if opened < x:
+                    spans[n, 0] = opened
+                    spans[n, 1] = x
+                    spans[n, 2] = r
+                    n += 1
+                    toggles[opened] += 1
+                    toggles[x] -= 1
+                    low = min(low, opened)
+                    high = max(high, x)
+                opened = np.int64(-1)
+        above0, above1 = here0, here1
+    if low >= high:
+        low = high = np.int64(0)
+    total = _counted(toggles, low, high)
+    rows = _room(rows, 0, total)
+    out = _room(out, o, total + 1)
+    for i in range(n):
+        row = np.int32(spans[i, 2])
+        for c in range(spans[i, 0], spans[i, 1]):
+            at = toggles[c]
+            rows[at] = row
+            toggles[c] = at + 1
+    o = _emit(toggles, rows, low, high, height, width, out, o)
+    return rows, out, o
+
+
+@jit
+def _center_rows(coords, begin, end, height, width, starts, xs):
+    """Where a ring crosses the middle of each pixel row, as GDAL computes it; sorted by row, then x."""
+    first = height
+    last = np.int64(0)
+    ax, ay = coords[end - 1, 0], coords[end - 1, 1]
+    for j in range(begin, end):
+        bx, by = coords[j, 0], coords[j, 1]
+        r0 = np.int64(min(max(np.ceil(min(ay, by) - 0.5), 0.0), np.float64(height)))
+        r1 = np.int64(min(max(np.ceil(max(ay, by) - 0.5), 0.0), np.float64(height)))
+        if r0 < r1:
+            starts[r0] += 1
+            starts[r1] -= 1
+            first = min(first, r0)
+            last = max(last, r1)
+        ax, ay = bx, by
+    if first >= last:
+        return xs, np.int64(0), np.int64(0)
+    total = _counted(starts, first, last)
+    starts[last] = 0
+    xs = _room(xs, 0, total)
+    ax, ay = coords[end - 1, 0], coords[end - 1, 1]
+    for j in range(begin, end):
+        bx, by = coords[j, 0], coords[j, 1]
+        x1, y1, x2, y2 = (ax, ay, bx, by) if ay < by else (bx, by, ax, ay)
+        r0 = np.int64(min(max(np.ceil(y1 - 0.5), 0.0), np.float64(height)))
+        r1 = np.int64(min(max(np.ceil(y2 - 0.5), 0.0), np.float64(height)))
+        for r in range(r0, r1):
+            x = np.floor((r + 0.5 - y1) * (x2 - x1) / (y2 - y1) + x1 + 0.5)
+            at = starts[r]
+            xs[at] = np.int32(min(max(x, 0.0), np.float64(width)))
+            starts[r] = at + 1
+        ax, ay = bx, by
+    position = np.int64(0)
+    for r in range(first, last):
+        _sort(xs, position, starts[r])
+        position = starts[r]
+    return xs, first, last
+
+
+@jit
+def _near(coords, i, j):
+    return abs(coords[i, 0] - coords[j, 0]) < 1e-5 and abs(coords[i, 1] - coords[j, 1]) < 1e-5
+
+
+@jit
+def _clockwise(coords, begin, end):
+    """OGR's answer (y up): the turn at the lowest, then rightmost vertex; the signed area where that is not clear."""
+    if end - begin > 1 and coords[begin, 0] == coords[end - 1, 0] and coords[begin, 1] == coords[end - 1, 1]:
+        end -= 1
+    pivot = begin
+    unclear = False
+    for j in range(begin + 1, end):
+        if coords[j, 1] < coords[pivot, 1] or (
+            coords[j, 1] == coords[pivot, 1] and coords[j, 0] > coords[pivot, 0]
+        ):
+            pivot = j
+            unclear = False
+        elif coords[j, 1] == coords[pivot, 1] and coords[j, 0] == coords[pivot, 0]:
+            unclear = True
+    before = pivot - 1 if pivot > begin else end - 1
+    after = pivot + 1 if pivot + 1 < end else begin
+    if not (unclear or _near(coords, before, pivot) or _near(coords, after, pivot)):
+        turn = (coords[after, 0] - coords[pivot, 0]) * (coords[before, 1] - coords[pivot, 1]) - (
+            coords[before, 0] - coords[pivot, 0]
+        ) * (coords[after, 1] - coords[pivot, 1])
+        if turn != 0.0:
+            return turn < 0.0
+    area = 0.0
+    for j in range(begin, end):
+        following = coords[j + 1, 1] if j + 1 < end else coords[begin, 1]
+        preceding = coords[j - 1, 1] if j > begin else coords[begin, 1]
+        area += coords[j, 0] * (following - preceding)
+    area += coords[begin, 0] * (coords[begin, 1] - coords[end - 1, 1])
+    return area < 0.0
+
+
+@jit
+def _is_flat(ay, by, height):
+    """A horizontal edge that lies on pixel middles."""
+    return ay == by and 0.0 < ay < height and ay == np.floor(ay) + 0.5
+
+
+@jit
+def _flat_rows(coords, begin, end, height, width, starts, xs):
+    """Pixels of the horizontal edges on pixel middles that run to the left in a clockwise ring, as row intervals.
+
+    GDAL fills them whatever the parity says, after turning every ring clockwise.
+    """
+    found = False
+    ay = coords[end - 1, 1]
+    for j in range(begin, end):
+        found |= _is_flat(ay, coords[j, 1], height)
+        ay = coords[j, 1]
+    if not found:
+        return xs, np.int64(0), np.int64(0)
+    clockwise = _clockwise(coords, begin, end)
+    first = height
+    last = np.int64(0)
+    total = np.int64(0)
+    for fill in range(2):
+        ax, ay = coords[end - 1, 0], coords[end - 1, 1]
+        for j in range(begin, end):
+            bx, by = coords[j, 0], coords[j, 1]
+            if _is_flat(ay, by, height) and ((ax > bx) if clockwise else (ax < bx)):
+                row = np.int64(ay)
+                if fill:
+                    at = starts[row]
+                    xs[at] = np.int32(min(max(np.floor(min(ax, bx) + 0.5), 0.0), np.float64(width)))
+                    xs[at + 1] = np.int32(min(max(np.floor(max(ax, bx) + 0.5), 0.0), np.float64(width)))
+                    starts[row] = at + 2
+                else:
+                    starts[row] += 2
+                    starts[row + 1] -= 2
+                    first = min(first, row)
+                    last = max(last, row + 1)
+            ax, ay = bx, by
+        if first >= last:
+            return xs, np.int64(0), np.int64(0)
+        if not fill:
+            total = _counted(starts, first, last)
+            starts[last] = 0
+            xs = _room(xs, 0, total)
+    return xs, first, last
+
+
+@jit
+def _join_intervals(starts, xs, first, last):
+    """Unite the intervals of each row in place: sorted by start, those that touch or overlap joined."""
+    read = np.int64(0)
+    write = np.int64(0)
+    for r in range(first, last):
+        stop = starts[r]
+        for i in range(read + 2, stop, 2):
+            left, right = xs[i], xs[i + 1]
+            j = i - 2
+            while j >= read and xs[j] > left:
+                xs[j + 2] = xs[j]
+                xs[j + 3] = xs[j + 1]
+                j -= 2
+            xs[j + 2] = left
+            xs[j + 3] = right
+        begin = write
+        for i in range(read, stop, 2):
+            left, right = xs[i], xs[i + 1]
+            if write > begin and left <= xs[write - 1]:
+                xs[write - 1] = max(xs[write - 1], right)
+            else:
+                xs[write] = left
+                xs[write + 1] = right
+                write += 2
+        starts[r] = write
+        read = stop
+
+
+@jit
+def center_rings(coords, ring_offsets, heights, widths):
+    """Counts and offsets of every ring by the center rule, then counts and offsets of what GDAL adds to each ring."""
+    n = ring_offsets.size - 1
+    starts = np.zeros(_reach(coords, 1, heights) + 2, np.int64)
+    toggles = np.zeros(_reach(coords, 0, widths) + 2, np.int64)
+    xs = np.empty(256, np.int32)
+    rows = np.empty(256, np.int32)
+    out = np.empty(64 + 32 * n + coords.shape[0], np.uint32)
+    added = np.empty(64 + n, np.uint32)
+    offsets = np.zeros(n + 1, np.int64)
+    added_offsets = np.zeros(n + 1, np.int64)
+    o = 0
+    q = 0
+    for i in range(n):
+        height = np.int64(heights[i])
+        width = np.int64(widths[i])
+        begin = ring_offsets[i]
+        end = ring_offsets[i + 1]
+        first = last = np.int64(0)
+        if begin < end:
+            xs, first, last = _center_rows(coords, begin, end, height, width, starts, xs)
+        rows, out, o = _sweep(starts, xs, first, last, height, width, toggles, rows, out, o)
+        starts[first:last] = 0
+        offsets[i + 1] = o
+        first = last = np.int64(0)
+        if begin < end:
+            xs, first, last = _flat_rows(coords, begin, end, height, width, starts, xs)
+            _join_intervals(starts, xs, first, last)
+        if first < last:
+            rows, added, q = _sweep(starts, xs, first, last, height, width, toggles, rows, added, q)
+            starts[first:last] = 0
+        added_offsets[i + 1] = q
+    return out[:o].copy(), offsets, added[:q].copy(), added_offsets
+
+
+@jit
+def transpose(counts, offsets, heights, widths):
+    """Column-major runs of masks whose row-major runs are given (or the other way round, with the sizes swapped)."""
+    n = offsets.size - 1
+    tallest = 0
+    widest = 0
+    for i in range(n):
+        tallest = max(tallest, heights[i])
+        widest = max(widest, widths[i])
+    starts = np.zeros(tallest + 2, np.int64)
+    toggles = np.zeros(widest + 2, np.int64)
+    xs = np.empty(256, np.int32)
+    rows = np.empty(256, np.int32)
+    out = np.empty(64 + 2 * counts.size, np.uint32)
+    out_offsets = np.zeros(n + 1, np.int64)
+    o = 0
+    for i in range(n):
+        height = np.int64(heights[i])
+        width = np.int64(widths[i])
+        k = 0
+        row = np.int64(0)
+        base = np.int64(0)
+        position = np.int64(0)
+        xs = _room(xs, 0, offsets[i + 1] - offsets[i] + 2 * height + 2)
+        for j in range(offsets[i], offsets[i + 1] - 1, 2):
+            begin = position + np.int64(counts[j])
+            position = begin + np.int64(counts[j + 1])
+            if begin == position:
+                continue
+            while begin >= base + width:
+                starts[row] = k
+                row += 1
+                base += width
+            row_start = starts[row - 1] if row > 0 else 0
+            if k > row_start and xs[k - 1] == begin - base:
+                k -= 1
+            else:
+                xs[k] = begin - base
+                k += 1
+            while position > base + width:
+                xs[k] = width
+                starts[row] = k + 1
+                xs[k + 1] = 0
+                k += 2
+                row += 1
+                base += width
+            xs[k] = position - base
+            k += 1
+        last = min(row + 1, height)
+        for r in range(row, last):
+            starts[r] = k
+        rows, out, o = _sweep(starts, xs, np.int64(0), last, height, width, toggles, rows, out, o)
+        starts[:last] = 0
+        out_offsets[i + 1] = o
+    return out[:o].copy(), out_offsets

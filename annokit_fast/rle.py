@@ -1,0 +1,378 @@
+"""Run-length masks: column-major, background first, as COCO counts them.
+
+Coordinates are pixels, x to the right, y down, the origin at the top left corner of the top left pixel.
+Two rules turn polygons into pixels, by name: ``coco``, bit-equal to pycocotools, and ``center``, bit-equal to
+``rasterio.features.rasterize``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+
+from annokit_fast import _rle_codec, _rle_ops, _rle_raster
+from annokit_fast._checks import MAX_COORDINATE, Array, freeze, output, parts, ragged, sizes
+from annokit_fast._rle_batch import RleBatch, batch_from_strings, trusted
+
+__all__ = [
+    "RleBatch",
+    "area",
+    "bounds",
+    "decode",
+    "encode",
+    "from_polygons",
+    "from_strings",
+    "merge",
+    "to_strings",
+]
+
+_OPERATIONS = {
+    "union": _rle_ops.UNION,
+    "intersection": _rle_ops.INTERSECTION,
+    "difference": _rle_ops.DIFFERENCE,
+    "xor": _rle_ops.XOR,
+}
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+def from_polygons(
+    coords: Any,
+    ring_offsets: Any,
+    polygon_offsets: Any,
+    heights: Any,
+    widths: Any,
+    rule: Literal["coco", "center"] = "coco",
+    object_offsets: Any = None,
+) -> RleBatch:
+    """Masks of polygons: each polygon is its first ring minus the others.
+
+    Parameters
+    ----------
+    coords : (p, 2) float64
+        Vertices in pixels, x then y; may lie outside the image. A flat array of x, y pairs is taken too.
+    ring_offsets : (r + 1,) int64
+        Ring i has the vertices ``coords[ring_offsets[i]:ring_offsets[i + 1]]``; it closes itself.
+    polygon_offsets : (n + 1,) int64
+        Polygon i has the rings ``polygon_offsets[i]`` to ``polygon_offsets[i + 1]``; the first is its exterior, the
+        others are holes.
+    heights, widths : (n,) int32, or one number
+        Image sizes in pixels, one per resulting mask.
+    rule : {"coco", "center"}
+        ``coco``: as pycocotools' ``frPyObjects`` draws a ring (Dollar's rleFrPoly, on a grid of fifths of a pixel).
+        ``center``: a pixel belongs to a ring when its centre does, as GDAL and rasterio burn it.
+    object_offsets : (m + 1,) int64, optional
+        Object i is the union of the polygons ``object_offsets[i]`` to ``object_offsets[i + 1]``. Without it, every
+        polygon is one mask.
+
+    Returns
+    -------
+    RleBatch
+        One mask per polygon, or per object; a polygon without rings or points is an empty mask.
+
+    Raises
+    ------
+    ValueError
+        Coordinates that are not finite or beyond 2**26, offsets that do not fit, an image of 2**32 pixels or more.
+
+    Examples
+    --------
+    >>> from annokit_fast import rle
+    >>> square = [[1, 1], [3, 1], [3, 3], [1, 3]]
+    >>> rle.from_polygons(square, [0, 4], [0, 1], 4, 4).counts.tolist()
+    [5, 2, 2, 2, 5]
+    >>> len(rle.from_polygons([], [0], [0], [], []))
+    0
+    """
+    xy, rings, polygons = parts(coords, ring_offsets, polygon_offsets, MAX_COORDINATE)
+    count = len(polygons) - 1
+    if object_offsets is None:
+        objects = freeze(np.arange(count + 1))
+    else:
+        objects = ragged(object_offsets, count, "object_offsets", "polygons")
+    tall, wide = sizes(heights, widths, len(objects) - 1)
+    firsts = polygons[objects]  # first ring of every object
+    lengths = np.diff(firsts)
+    single = bool((lengths == 1).all())
+    ring_tall, ring_wide = (tall, wide) if single else (freeze(np.repeat(s, lengths)) for s in (tall, wide))
+    if rule == "coco":
+        counts, offsets = _rle_raster.coco_rings(xy, rings, ring_tall, ring_wide)
+        added, added_offsets = counts[:0], np.zeros(len(rings), np.int64)
+    elif rule == "center":
+        counts, offsets, added, added_offsets = _rle_raster.center_rings(xy, rings, ring_tall, ring_wide)
+    else:
+        raise ValueError(f"rule: expected 'coco' or 'center', got {rule!r}")
+    if not single or len(added):
+        counts, offsets = _rle_ops.assemble(
+            counts, offsets, added, added_offsets, polygons, objects, tall, wide
+        )
+    return trusted(counts, offsets, tall, wide)
+
+
+def encode(masks: Any) -> RleBatch:
+    """Runs of dense masks.
+
+    Parameters
+    ----------
+    masks : (h, w) or (n, h, w), bool or an integer dtype
+        Any nonzero value is foreground. Both memory orders are read in place: each mask column-major (as
+        pycocotools gives them), or row-major (numpy's default); other layouts are copied.
+
+    Returns
+    -------
+    RleBatch
+        One mask for (h, w), n for (n, h, w).
+
+    Raises
+    ------
+    ValueError
+        Another number of dimensions, or 2**32 pixels or more in a mask.
+    TypeError
+        Floats or other dtypes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from annokit_fast import rle
+    >>> rle.encode(np.array([[0, 1], [0, 7]], np.uint8)).counts.tolist()
+    [2, 2]
+    >>> rle.encode(np.zeros((0, 5), bool)).counts.tolist()
+    [0]
+    """
+    stack = masks if isinstance(masks, np.ndarray) else np.asarray(masks)
+    if stack.ndim == 2:
+        stack = stack[None]
+    if stack.ndim != 3:
+        raise ValueError(f"masks: expected shape (h, w) or (n, h, w), got {stack.shape}")
+    if stack.dtype.kind not in "biu":
+        raise TypeError(f"masks: expected bool or whole numbers, got {stack.dtype}")
+    stack = stack.view(np.uint8) if stack.dtype.itemsize == 1 else (stack != 0).view(np.uint8)
+    n, height, width = stack.shape
+    tall, wide = sizes(height, width, n)
+    columns = stack.transpose(0, 2, 1)
+    if columns.flags.c_contiguous:
+        counts, offsets = _encode_flat(columns, n, height * width)
+    else:
+        counts, offsets = _encode_flat(np.ascontiguousarray(stack), n, height * width)
+        counts, offsets = _rle_raster.transpose(freeze(counts), freeze(offsets), tall, wide)
+    return trusted(counts, offsets, tall, wide)
+
+
+def _encode_flat(masks: Array, n: int, size: int) -> tuple[Array, Array]:
+    pixels = freeze(masks.reshape(-1))
+    skip = min(-pixels.ctypes.data % 8, len(pixels))
+    words = pixels[skip : len(pixels) - (len(pixels) - skip) % 8].view(np.uint64)
+    counts, offsets = _rle_codec.encode(pixels, words, skip, n, size)
+    return counts, offsets
+
+
+def decode(batch: RleBatch, out: Array | None = None) -> Array | list[Array]:
+    """Dense masks of runs.
+
+    Parameters
+    ----------
+    batch : RleBatch
+    out : (n, h, w) uint8, optional
+        Array to fill, for masks of one size. Fastest when each mask lies column-major in memory:
+        ``np.empty((n, w, h), np.uint8).transpose(0, 2, 1)``.
+
+    Returns
+    -------
+    (n, h, w) uint8, or a list of n (h, w) uint8
+        An array when all sizes agree (column-major masks, as pycocotools'), else a list. 1 is foreground.
+
+    Raises
+    ------
+    ValueError
+        `out` of another shape or dtype, or not writeable.
+
+    Examples
+    --------
+    >>> from annokit_fast import rle
+    >>> rle.decode(rle.RleBatch([1, 2, 1], [0, 3], 2, 2)).tolist()
+    [[[0, 1], [1, 0]]]
+    >>> rle.decode(rle.RleBatch([], [0], [], [])).shape
+    (0, 0, 0)
+    """
+    n = len(batch)
+    pixels = batch.heights.astype(np.int64) * batch.widths
+    starts = np.zeros(n + 1, np.int64)
+    np.cumsum(pixels, out=starts[1:])
+    same = n == 0 or bool(
+        (batch.heights == batch.heights[0]).all() and (batch.widths == batch.widths[0]).all()
+    )
+    height, width = (int(batch.heights[0]), int(batch.widths[0])) if n else (0, 0)
+    if out is not None:
+        if not same:
+            raise ValueError("out: expected None for masks of different sizes, got an array")
+        return _decode_into(batch, freeze(starts), out, (n, height, width))
+    flat = np.zeros(int(starts[-1]), np.uint8)
+    _rle_codec.decode(batch.counts, batch.offsets, freeze(starts), False, flat)
+    if same:
+        return flat.reshape(n, width, height).transpose(0, 2, 1)
+    return [flat[starts[i] : starts[i + 1]].reshape(batch.widths[i], batch.heights[i]).T for i in range(n)]
+
+
+def _decode_into(batch: RleBatch, starts: Array, out: Array, shape: tuple[int, int, int]) -> Array:
+    if (
+        not isinstance(out, np.ndarray)
+        or out.shape != shape
+        or out.dtype != np.uint8
+        or not out.flags.writeable
+    ):
+        got = f"{out.shape} of {out.dtype}" if isinstance(out, np.ndarray) else type(out).__name__
+        raise ValueError(f"out: expected a writeable uint8 array of shape {shape}, got {got}")
+    columns = out.transpose(0, 2, 1)
+    if columns.flags.c_contiguous:
+        _rle_codec.decode(batch.counts, batch.offsets, starts, True, columns.reshape(-1))
+    elif out.flags.c_contiguous:
+        counts, offsets = _rle_raster.transpose(batch.counts, batch.offsets, batch.widths, batch.heights)
+        _rle_codec.decode(freeze(counts), freeze(offsets), starts, True, out.reshape(-1))
+    else:
+        out[...] = decode(batch)
+    return out
+
+
+def area(batch: RleBatch, out: Array | None = None) -> Array:
+    """Foreground pixels of every mask: (n,) int64.
+
+    Examples
+    --------
+    >>> from annokit_fast import rle
+    >>> rle.area(rle.RleBatch([1, 2, 1], [0, 3], 2, 2)).tolist()
+    [2]
+    >>> rle.area(rle.RleBatch([], [0], [], [])).tolist()
+    []
+    """
+    result = output(out, (len(batch),), np.int64)
+    _rle_codec.area(batch.counts, batch.offsets, result)
+    return result
+
+
+def bounds(batch: RleBatch, out: Array | None = None) -> Array:
+    """Boxes x, y, width, height around the foreground: (n, 4) float64, as pycocotools' ``toBbox``.
+
+    An empty mask has four zeros.
+
+    Examples
+    --------
+    >>> from annokit_fast import rle
+    >>> rle.bounds(rle.RleBatch([5, 1, 3, 9], [0, 3, 4], 3, 3)).tolist()
+    [[1.0, 2.0, 1.0, 1.0], [0.0, 0.0, 0.0, 0.0]]
+    >>> rle.bounds(rle.RleBatch([], [0], [], [])).shape
+    (0, 4)
+    """
+    result = output(out, (len(batch), 4), np.float64)
+    _rle_codec.bounds(batch.counts, batch.offsets, batch.heights, result)
+    return result
+
+
+def to_strings(batch: RleBatch) -> tuple[Array, Array]:
+    """COCO's compressed counts of all masks in one buffer.
+
+    Returns
+    -------
+    buffer : (total,) uint8
+        ASCII text, one mask after the other; ``buffer.tobytes()`` gives the bytes pycocotools would.
+    offsets : (n + 1,) int64
+        Mask i has ``buffer[offsets[i]:offsets[i + 1]]``: with `buffer`, the layout of an Arrow binary column.
+
+    Examples
+    --------
+    >>> from annokit_fast import rle
+    >>> buffer, offsets = rle.to_strings(rle.RleBatch([1, 2, 3], [0, 3], 3, 2))
+    >>> buffer.tobytes(), offsets.tolist()
+    (b'123', [0, 3])
+    >>> rle.to_strings(rle.RleBatch([], [0], [], []))[1].tolist()
+    [0]
+    """
+    text, offsets = _rle_codec.to_strings(batch.counts, batch.offsets)
+    return text, offsets
+
+
+def from_strings(buffer: Any, offsets: Any, heights: Any, widths: Any) -> RleBatch:
+    """Masks of COCO's compressed counts.
+
+    Parameters
+    ----------
+    buffer : bytes, memoryview or (total,) uint8
+        The text of all masks, one after the other.
+    offsets : (n + 1,) int64
+        Mask i has ``buffer[offsets[i]:offsets[i + 1]]``.
+    heights, widths : (n,) int32, or one number
+        Sizes in pixels.
+
+    Raises
+    ------
+    ValueError
+        A string that ends within a number, has other characters, a count below 0, or counts that do not add up to
+        the size; the message names the mask.
+
+    Examples
+    --------
+    >>> from annokit_fast import rle
+    >>> rle.from_strings(b"123", [0, 3], 3, 2).counts.tolist()
+    [1, 2, 3]
+    >>> len(rle.from_strings(b"", [0], [], []))
+    0
+    """
+    return batch_from_strings(buffer, offsets, heights, widths)
+
+
+def merge(
+    batch: RleBatch,
+    group_offsets: Any,
+    op: Literal["union", "intersection", "difference", "xor"] = "union",
+) -> RleBatch:
+    """One mask per group of neighbours, combined from left to right.
+
+    Parameters
+    ----------
+    batch : RleBatch
+    group_offsets : (m + 1,) int64
+        Group i has the masks ``group_offsets[i]`` to ``group_offsets[i + 1]``, all of one size; none may be empty.
+    op : {"union", "intersection", "difference", "xor"}
+        ``difference`` is the first mask minus all others. A group of one comes back as it is.
+
+    Raises
+    ------
+    ValueError
+        Offsets that do not fit, an empty group, sizes that differ within a group, another `op`.
+
+    Examples
+    --------
+    >>> from annokit_fast import rle
+    >>> two = rle.RleBatch([0, 2, 2, 1, 2, 1], [0, 3, 6], 2, 2)
+    >>> rle.merge(two, [0, 2], "intersection").counts.tolist()
+    [1, 1, 2]
+    >>> len(rle.merge(two[:0], [0]))
+    0
+    """
+    if op not in _OPERATIONS:
+        raise ValueError(f"op: expected one of {', '.join(_OPERATIONS)}, got {op!r}")
+    groups = ragged(group_offsets, len(batch), "group_offsets", "masks")
+    empty = np.flatnonzero(np.diff(groups) == 0)
+    if len(empty):
+        raise ValueError(
+            f"group_offsets: expected at least one mask in each group, got none in group {empty[0]}"
+        )
+    firsts = groups[:-1]
+    tall, wide = batch.heights[firsts], batch.widths[firsts]
+    lengths = np.diff(groups)
+    differ = np.flatnonzero(
+        (np.repeat(tall, lengths) != batch.heights) | (np.repeat(wide, lengths) != batch.widths)
+    )
+    if len(differ):
+        i = differ[0]
+        group = int(np.searchsorted(groups, i, "right")) - 1
+        raise ValueError(
+            f"merge: expected one size within group {group}, got {tall[group]} x {wide[group]} and "
+            f"{batch.heights[i]} x {batch.widths[i]} (mask {i})"
+        )
+    counts, offsets = _rle_ops.merge_groups(
+        batch.counts, batch.offsets, groups, freeze(tall), freeze(wide), _OPERATIONS[op]
+    )
+    return trusted(counts, offsets, tall, wide)
