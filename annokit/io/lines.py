@@ -78,6 +78,10 @@ class Block:
                 yield Line(data.removesuffix(b"\r"), number, offset)
             offset += len(data) + 1
 
+    def line(self, number: int) -> Line:
+        """The line with this number, which must be in the block and not blank."""
+        return next(line for line in self.lines() if line.number == number)
+
     def where(self, line: Line) -> Where:
         """The place of one of its lines, for messages."""
         return Where(self.file, line=line.number, byte_offset=line.byte_offset)

@@ -130,16 +130,17 @@ def reading(name: str, hint: str | None = None) -> Iterator[None]:
         raise InputError(f"cannot read: {text}", where=Where(name), hint=hint) from error
 
 
-def sources(spec: Readable | Iterable[Readable]) -> tuple[Source, ...]:
+def sources(spec: Readable | Source | Iterable[Readable | Source]) -> tuple[Source, ...]:
     """The sources behind the argument of `annokit.read`: one readable thing, or a list or tuple of them.
+
+    What is a `Source` already stays as it is.
 
     Examples
     --------
     >>> [source.size for source in sources([b"{}", b"[1, 2]"])]
     [2, 6]
     """
-    if not isinstance(spec, list | tuple):
-        return (Source(spec),)  # type: ignore[arg-type]
-    if not spec:
+    parts = spec if isinstance(spec, list | tuple) else (spec,)
+    if not parts:
         raise UsageError("expected something to read, got an empty list")
-    return tuple(Source(part) for part in spec)
+    return tuple(part if isinstance(part, Source) else Source(part) for part in parts)

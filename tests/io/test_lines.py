@@ -85,8 +85,10 @@ def test_a_long_line_within_the_limit_is_one_block():
 
 def test_the_place_of_a_line():
     block = next(iter(iter_blocks(Source(b'{}\n{"a"\n'))))
-    assert str(block.where(list(block.lines())[1])) == "<bytes>:2"
-    assert block.where(list(block.lines())[1]).byte_offset == 3
+    line = block.line(2)
+    assert line.data == b'{"a"'
+    assert str(block.where(line)) == "<bytes>:2"
+    assert block.where(line).byte_offset == 3
 
 
 def test_a_folder_has_no_lines(tmp_path):

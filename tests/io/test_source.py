@@ -104,7 +104,8 @@ def test_a_document_over_the_limit():
 def test_several_sources(tmp_path):
     (tmp_path / "a").write_bytes(b"1")
     assert [source.size for source in sources([tmp_path / "a", b"22", io.BytesIO(b"333")])] == [1, 2, 3]
-    assert len(sources(b"1")) == 1
+    (source,) = sources(b"1")
+    assert sources([source]) == sources(source) == (source,)
     with pytest.raises(UsageError, match="empty list"):
         sources([])
 

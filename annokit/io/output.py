@@ -1,0 +1,307 @@
+"""Output that is there whole or not at all.
+
+Everything is written beside its destination first and renamed at the end. Whatever happens before, an
+error or a killed process, the destination is as it was.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import msgspec
+
+from annokit.errors import OutputError, UnsafeInput, Where, shown
+from annokit.io.swap import clear_leftovers, put_in_place, remove, staging_path, sync
+
+__all__ = ["MARKER", "StagedFile", "StagedFolder", "staged", "staged_file", "staged_folder", "write_many"]
+
+MARKER = "_annokit.json"
+"""In every folder annokit wrote: how many files each subfolder has. Only such a folder is ever replaced."""
+
+
+class StagedFile:
+    """A file to be written at `path` and put at `target` by `staged`.
+
+    Parameters
+    ----------
+    target : path
+        The destination; missing folders above it are made.
+    overwrite : bool
+        Whether a file may stand there.
+    sources : iterable of path
+        What is being read: never a destination.
+    optional : bool
+        Whether nothing may be written; what stood at the destination then goes away.
+
+    Raises
+    ------
+    OutputError
+        The destination cannot be used; nothing was done yet.
+    """
+
+    def __init__(
+        self,
+        target: str | os.PathLike[str],
+        *,
+        overwrite: bool = False,
+        sources: Iterable[Path] = (),
+        optional: bool = False,
+    ) -> None:
+        self.target = _destination(target)
+        self._overwrite, self._optional = overwrite, optional
+        with _writing(self.target):
+            _check_place(self.target)
+            if self.target.is_dir():
+                raise _refused(self.target, "expected a file to write, got a folder")
+            if any(_same(self.target, source) for source in sources):
+                raise _refused(self.target, "the destination is what is being read")
+            self._check_free()
+        self.path = staging_path(self.target, "", ".tmp")
+
+    def _check_free(self) -> None:
+        if self.target.exists() and not self._overwrite:
+            raise _refused(self.target, "it exists", hint="--overwrite replaces it")
+
+    def start(self) -> None:
+        """Make the folder it stands in."""
+        self.target.parent.mkdir(parents=True, exist_ok=True)
+        clear_leftovers(self.target)
+
+    def finish(self) -> None:
+        """What can fail, done before anything is renamed."""
+        self._check_free()
+        if self._optional and not self.path.exists():
+            return
+        if self.target.exists():
+            shutil.copymode(self.target, self.path)
+        sync(self.path)
+
+    def commit(self) -> None:
+        """Put it in place."""
+        if self._optional and not self.path.exists():
+            self.target.unlink(missing_ok=True)
+        else:
+            put_in_place(self.path, self.target)
+
+
+class StagedFolder:
+    """A folder to be filled at `path` and put at `target` by `staged`.
+
+    A folder is replaced only if it is empty, or annokit wrote it (it holds `MARKER`) and nothing was added
+    since. The files are not flushed one by one: that is many times slower, and guards against nothing but
+    a power cut.
+
+    Parameters are those of `StagedFile`.
+    """
+
+    def __init__(
+        self, target: str | os.PathLike[str], *, overwrite: bool = False, sources: Iterable[Path] = ()
+    ) -> None:
+        self.target = _destination(target)
+        self._overwrite = overwrite
+        with _writing(self.target):
+            _check_place(self.target)
+            inside = [path for path in (Path.cwd(), *sources) if _holds(self.target, path)]
+            if inside:
+                raise _refused(self.target, f"it holds {inside[0]}, which is in use")
+            self._check_free()
+        self.path = staging_path(self.target, "staging-")
+
+    def _check_free(self) -> None:
+        if not self.target.exists():
+            return
+        if not self.target.is_dir():
+            raise _refused(self.target, "expected a folder to write, got a file")
+        if not any(self.target.iterdir()):
+            return
+        if not self._overwrite:
+            raise _refused(self.target, "it exists", hint="--overwrite replaces it")
+        _check_ours(self.target)
+
+    def start(self) -> None:
+        """Make the folder to write into."""
+        self.target.parent.mkdir(parents=True, exist_ok=True)
+        clear_leftovers(self.target)
+        self.path.mkdir()
+
+    def finish(self) -> None:
+        """What can fail, done before anything is renamed."""
+        self._check_free()
+        marker = self.path / MARKER
+        marker.write_bytes(msgspec.json.encode({"files": _census(self.path)}, order="sorted") + b"\n")
+        if self.target.exists():
+            shutil.copymode(self.target, self.path)
+        sync(marker)
+        sync(self.path)
+
+    def commit(self) -> None:
+        """Put it in place."""
+        put_in_place(self.path, self.target)
+
+
+@contextmanager
+def staged(*parts: StagedFile | StagedFolder) -> Iterator[None]:
+    """Commit outputs that belong together when the body is done, in the order given; discard on an error.
+
+    Each one appears in a single step. Give the main output last: when it is there, all is there.
+    """
+    main = parts[-1].target
+    try:
+        with _writing(main):
+            for part in parts:
+                part.start()
+            yield
+            for part in parts:
+                part.finish()
+            for part in parts:
+                part.commit()
+    finally:
+        for part in parts:
+            with suppress(OSError):  # what cannot be removed now is by the next run
+                remove(part.path)
+
+
+@contextmanager
+def staged_file(
+    target: str | os.PathLike[str], *, overwrite: bool = False, sources: Iterable[Path] = ()
+) -> Iterator[Path]:
+    """A path to write to; at the end, and only then, the file is at `target`. See `StagedFile`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> target = Path(tempfile.mkdtemp()) / "out.json"
+    >>> with staged_file(target) as path:
+    ...     _ = path.write_bytes(b"{}")
+    ...     target.exists()
+    False
+    >>> target.read_bytes()
+    b'{}'
+    """
+    part = StagedFile(target, overwrite=overwrite, sources=sources)
+    with staged(part):
+        yield part.path
+
+
+@contextmanager
+def staged_folder(
+    target: str | os.PathLike[str], *, overwrite: bool = False, sources: Iterable[Path] = ()
+) -> Iterator[Path]:
+    """A folder to write into; at the end, and only then, it is at `target`. See `StagedFolder`."""
+    part = StagedFolder(target, overwrite=overwrite, sources=sources)
+    with staged(part):
+        yield part.path
+
+
+def _refused(target: Path, problem: str, hint: str | None = None) -> OutputError:
+    return OutputError(problem, where=Where(str(target)), hint=hint)
+
+
+@contextmanager
+def _writing(target: Path) -> Iterator[None]:
+    """Turn what the operating system says into an OutputError about `target`."""
+    try:
+        yield
+    except OSError as error:
+        raise _refused(target, f"cannot write: {error.strerror or error}") from error
+
+
+def _destination(target: str | os.PathLike[str]) -> Path:
+    """The absolute path, without following a link that `target` itself may be."""
+    path = Path(target).absolute()
+    return path.resolve() if path.name == ".." else path.parent.resolve() / path.name
+
+
+def _check_place(target: Path) -> None:
+    if target.parent == target:
+        raise _refused(target, "the root folder cannot be written")
+    if target.is_symlink():
+        raise _refused(target, "it is a symbolic link", hint=f"give the path itself: {target.resolve()}")
+    if target.parent.exists() and not target.parent.is_dir():
+        raise _refused(target, f"expected a folder to write into, got the file {target.parent}")
+    if target.exists() and not (target.is_dir() or target.is_file()):
+        raise _refused(target, "it is neither a file nor a folder")
+
+
+def _same(one: Path, other: Path) -> bool:
+    return one.exists() and other.exists() and one.samefile(other)
+
+
+def _holds(folder: Path, path: Path) -> bool:
+    return folder.resolve() in (path.resolve(), *path.resolve().parents)
+
+
+def _check_ours(folder: Path) -> None:
+    """Refuse a folder that annokit did not write, or to which something was added since."""
+    marker = folder / MARKER
+    try:
+        written = msgspec.json.decode(marker.read_bytes(), type=dict[str, dict[str, int]])["files"]
+    except (FileNotFoundError, msgspec.DecodeError, KeyError):
+        raise _refused(
+            folder,
+            f"annokit did not write this folder (it has no {MARKER})",
+            hint="choose another or empty it",
+        ) from None
+    for name, count in _census(folder).items():
+        if count > written.get(name, 0):
+            raise _refused(
+                folder,
+                f"files were added in {shown(name)}: {count}, annokit wrote {written.get(name, 0)}",
+                hint="move them or choose another folder",
+            )
+
+
+def _census(folder: Path) -> dict[str, int]:
+    """How many files each folder has, links included; without what trainers and desktops drop there."""
+    counts = {}
+    for place, _, names in os.walk(folder):
+        inside = Path(place).relative_to(folder).as_posix()
+        counts[inside] = sum(1 for name in names if not _PASSING.fullmatch(name))
+    return counts
+
+
+_PASSING = re.compile(r"_annokit\.json|.*\.cache(\.npy)?|\.DS_Store|Thumbs\.db|desktop\.ini")
+_UNSAFE = re.compile(r"(?:^|/)\.{0,2}(?:/|$)|[\0\\]|^[A-Za-z]:")
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+
+
+def write_many(folder: Path, names: Sequence[str], data: Sequence[bytes | memoryview]) -> None:
+    """Write many small new files below `folder`, quickly; folders on the way are made.
+
+    Raises
+    ------
+    UnsafeInput
+        A name leads out of `folder`; nothing was written.
+    OSError
+        A file exists already, or the disk is full; `staged` makes an OutputError of it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> write_many(Path(tempfile.mkdtemp()), ["labels/a.txt", "labels/b.txt"], [b"0 .5 .5 1 1", b""])
+    """
+    for name in names:
+        if _UNSAFE.search(name):
+            raise UnsafeInput(
+                f"the file name {shown(name)} leads out of its folder", where=Where(str(folder))
+            )
+    for parent in sorted({name.rpartition("/")[0] for name in names}):
+        (folder / parent).mkdir(parents=True, exist_ok=True)
+    root = f"{folder}/"
+    for name, content in zip(names, data, strict=True):
+        _write_new(root + name, content)
+
+
+def _write_new(path: str, content: bytes | memoryview) -> None:
+    handle = os.open(path, _NEW_FILE, 0o666)
+    try:
+        written = os.write(handle, content)
+        while written < len(content):  # a signal, or a disk that is nearly full
+            written += os.write(handle, memoryview(content)[written:])
+    finally:
+        os.close(handle)
