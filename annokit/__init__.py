@@ -1,8 +1,57 @@
 """Labels from annotation platforms to training data: typed, fast, and nothing lost on the way.
 
->>> import annokit
->>> dataset = annokit.read("export.ndjson")  # doctest: +SKIP
->>> report = annokit.convert("export.ndjson", "out.json", to="coco")  # doctest: +SKIP
+`read` opens labels of any known format as a `Dataset`, `write` makes training data of one, `convert`
+does both. Everything is imported when it is first used, so that ``import annokit`` costs next to nothing.
 """
 
 from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from annokit._version import __version__
+
+if TYPE_CHECKING:
+    from annokit import model
+    from annokit.conversion import convert, detect, read, write
+    from annokit.dataset import Dataset
+    from annokit.errors import AnnokitError
+    from annokit.formats import all_formats as formats
+    from annokit.report import Report
+
+__all__ = [
+    "AnnokitError",
+    "Dataset",
+    "Report",
+    "__version__",
+    "convert",
+    "detect",
+    "formats",
+    "model",
+    "read",
+    "write",
+]
+
+_HOMES = {
+    "AnnokitError": ("annokit.errors", "AnnokitError"),
+    "Dataset": ("annokit.dataset", "Dataset"),
+    "Report": ("annokit.report", "Report"),
+    "convert": ("annokit.conversion", "convert"),
+    "detect": ("annokit.conversion", "detect"),
+    "formats": ("annokit.formats", "all_formats"),
+    "read": ("annokit.conversion", "read"),
+    "write": ("annokit.conversion", "write"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "model":
+        return importlib.import_module("annokit.model")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'annokit' has no attribute {name!r}")
+    home, attribute = _HOMES[name]
+    return getattr(importlib.import_module(home), attribute)
+
+
+def __dir__() -> list[str]:
+    return __all__

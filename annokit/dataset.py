@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -14,7 +15,7 @@ from annokit.run import OnError, Run
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Dataset", "OntologyBuilder", "Outline", "RowKey"]
+__all__ = ["Dataset", "OntologyBuilder", "Outline", "RowKey", "chained"]
 
 
 class RowKey(msgspec.Struct, frozen=True, gc=False):
@@ -75,6 +76,7 @@ class Dataset:
         self.on_error = on_error
         self.source = source
         self.size = size
+        self.paths: tuple[Path, ...] = ()
 
     @classmethod
     def from_rows(cls, rows: Sequence[DataRow], ontology: Ontology | None = None) -> Dataset:
@@ -147,9 +149,38 @@ class _Derived(Dataset):
             source=parent.source,
             size=parent.size,
         )
+        self.paths = parent.paths
 
     def rows(self, run: Run) -> Iterator[DataRow]:
         yield from self._rows(run)
+
+
+def chained(parts: Sequence[Dataset]) -> Dataset:
+    """Several datasets one after the other; classes of one name become one class."""
+
+    def rows(run: Run) -> Iterator[DataRow]:
+        for part in parts:
+            yield from part._rows(run)
+
+    def outline() -> Outline:
+        tools: dict[str, Tool] = {}
+        questions: dict[str, Tool] = {}
+        keys: list[RowKey] = []
+        for part in parts:
+            for tool in part.ontology.tools:
+                tools.setdefault(tool.name, tool)
+            for question in part.ontology.classifications:
+                questions.setdefault(question.name, question)
+            keys.extend(part.outline.keys)
+        ontology = Ontology(tools=tuple(tools.values()), classifications=tuple(questions.values()))
+        return Outline(ontology, keys)
+
+    return Dataset(
+        rows,
+        outline=outline,
+        source=", ".join(part.source for part in parts),
+        size=sum(part.size for part in parts),
+    )
 
 
 class OntologyBuilder:

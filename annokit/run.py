@@ -6,7 +6,8 @@ import base64
 import hashlib
 import json
 from collections.abc import Callable
-from typing import IO, Any, Literal, TypeAlias
+from pathlib import Path
+from typing import IO, Any, Literal, Self, TypeAlias
 
 from annokit._version import __version__
 from annokit.errors import AnnokitError, InputError, LimitExceeded, UsageError
@@ -37,8 +38,9 @@ class Run:
         For the smallest unit that stands alone: an object, else its label, else its data row.
     report : Report, optional
         Where things are counted.
-    quarantine : text file, optional
-        Gets one JSON line for each bad record, with its exact bytes.
+    quarantine : Path, optional
+        The file that gets one JSON line for each bad record, with its exact bytes; made when the first
+        one comes. Use the run as a context manager to have it closed.
     limits : Limits
         Resource limits of the readers.
     progress : callable, optional
@@ -50,7 +52,7 @@ class Run:
         *,
         on_error: OnError = "raise",
         report: Report | None = None,
-        quarantine: IO[str] | None = None,
+        quarantine: Path | None = None,
         limits: Limits | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> None:
@@ -58,8 +60,16 @@ class Run:
         self.report = report or Report()
         self.limits = limits or Limits()
         self._quarantine = quarantine
+        self._handle: IO[str] | None = None
         self._progress = progress
         self._rejected = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._handle is not None:
+            self._handle.close()
 
     def advance(self, size: int) -> None:
         """Tell the progress bar that `size` more bytes of input are done."""
@@ -109,7 +119,9 @@ class Run:
             line |= _as_text(raw) | {"sha256": hashlib.sha256(raw).hexdigest()}
         if context is not None:
             line["context"] = context()
-        self._quarantine.write(json.dumps(line, ensure_ascii=False) + "\n")
+        if self._handle is None:
+            self._handle = self._quarantine.open("w", encoding="utf-8", newline="\n")
+        self._handle.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
 def _as_text(raw: bytes) -> dict[str, str]:

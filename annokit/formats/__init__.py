@@ -6,6 +6,9 @@ A new format is one module here, one line in `NAMES`, one test and one row in `d
 from __future__ import annotations
 
 import importlib
+import sys
+import types
+from typing import Any
 
 from annokit.errors import UsageError, Where
 from annokit.formats._base import Format, Head, NoOptions, Options, Reader, Writer, parse_options
@@ -23,6 +26,8 @@ __all__ = [
     "detect",
     "get",
     "parse_options",
+    "reader_of",
+    "writer_of",
 ]
 
 NAMES = ("coco", "labelbox", "labelbox-v1", "parquet", "yolo")
@@ -35,6 +40,24 @@ def get(name: str) -> Format:
     module = importlib.import_module(f"annokit.formats.{name.replace('-', '_')}")
     found: Format = module.FORMAT
     return found
+
+
+def reader_of(name: str) -> Reader[Any]:
+    """How the format called `name` is read; UsageError when it cannot be."""
+    found = get(name)
+    if found.reader is None:
+        readable = ", ".join(one.name for one in all_formats() if one.reader)
+        raise UsageError(f"{name} can be written, not read", hint=f"readable: {readable}")
+    return found.reader
+
+
+def writer_of(name: str) -> Writer[Any]:
+    """How the format called `name` is written; UsageError when it cannot be."""
+    found = get(name)
+    if found.writer is None:
+        writable = ", ".join(one.name for one in all_formats() if one.writer)
+        raise UsageError(f"{name} can be read, not written", hint=f"writable: {writable}")
+    return found.writer
 
 
 def all_formats() -> list[Format]:
@@ -60,3 +83,13 @@ def _head(source: Source) -> Head:
         entries = sorted(entry.name for entry in source.path.iterdir())
         return Head(suffix, b"", entries, source.path)
     return Head(suffix, source.head(), (), source.path)
+
+
+class _CallableModule(types.ModuleType):
+    """``annokit.formats()`` lists the formats, though `annokit.formats` is this package, too."""
+
+    def __call__(self) -> list[Format]:
+        return all_formats()
+
+
+sys.modules[__name__].__class__ = _CallableModule

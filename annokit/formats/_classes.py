@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from annokit.errors import UsageError
 from annokit.model import ObjectAnnotation, Ontology, Tool, Track
+from annokit.report import Report
 
 __all__ = ["Classes"]
 
@@ -34,9 +35,11 @@ class Classes:
         self.tools: list[Tool] = []
         self._by_name: dict[str, int] = {}
         self._known: dict[tuple[str | None, str], int] = {}
+        self._given = len(ontology.tools)
         for tool in ontology.tools:
             index = self._by_name.get(tool.name) if merge_names else None
             self._known.setdefault((tool.id, tool.name), self._append(tool) if index is None else index)
+        self._distinct = len(self.tools)
 
     def _append(self, tool: Tool) -> int:
         self.tools.append(tool)
@@ -67,3 +70,10 @@ class Classes:
             raise UsageError(f"expected an id for every class, got none for {missing[0]!r}")
         if len({ids[name] for name in self.names}) < len(set(self.names)):
             raise UsageError("expected a different id for every class, got one twice")
+
+    def account(self, report: Report) -> None:
+        """Count the classes of the ontology as written, or merged where they share a name."""
+        found_later = len(self.tools) - self._distinct
+        report.count("read", "categories", found_later)
+        report.count("written", "categories", len(self.tools))
+        report.count("merged", "categories", self._given - self._distinct)

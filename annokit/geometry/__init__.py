@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from annokit.geometry.boxes import bounding_box, bounding_boxes, object_boxes
-from annokit.geometry.raster import Areal, is_drawable, mask_batch, masks_of, outline_of, to_rle
-from annokit.geometry.text import Text, parse_points, parse_rings
+from annokit.geometry.raster import Areal, mask_batch, masks_of, outline_of, to_rle
+from annokit.geometry.text import FARTHEST, Text, parse_points, parse_rings
 
 __all__ = [
+    "FARTHEST",
     "Areal",
     "Text",
     "bounding_box",
     "bounding_boxes",
-    "is_drawable",
     "mask_batch",
     "masks_of",
     "object_boxes",

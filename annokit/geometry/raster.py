@@ -14,18 +14,10 @@ from annokit.model.base import Indices
 if TYPE_CHECKING:
     from annokit_fast.rle import RleBatch
 
-__all__ = ["Areal", "is_drawable", "mask_batch", "masks_of", "outline_of", "to_rle"]
+__all__ = ["Areal", "mask_batch", "masks_of", "outline_of", "to_rle"]
 
 Areal: TypeAlias = Polygon | Box | RotatedBox | Mask
 """The shapes that cover pixels."""
-
-_FARTHEST = 2.0**26
-
-
-def is_drawable(shape: Polygon | Box | RotatedBox) -> bool:
-    """Whether the kernels take its coordinates: finite, and within 2**26 of the origin."""
-    coords = outline_of(shape).coords
-    return bool((np.abs(coords) <= _FARTHEST).all())
 
 
 def outline_of(shape: Polygon | Box | RotatedBox) -> Polygon:
@@ -46,14 +38,14 @@ def to_rle(shapes: Sequence[Polygon | Box | RotatedBox], heights: Indices, width
     Parameters
     ----------
     shapes : sequence
-        Drawable ones, see `is_drawable`.
+        With finite coordinates within `FARTHEST` of the origin.
     heights, widths : int (n,)
         The image size of each.
 
     Raises
     ------
     GeometryError
-        When a shape is not drawable.
+        When a coordinate is not that.
     """
     from annokit_fast import rle
 

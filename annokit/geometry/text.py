@@ -19,7 +19,10 @@ from annokit.io.faults import BAD_JSON, decode_error
 from annokit.model import Polygon
 from annokit.model.base import Floats, Indices
 
-__all__ = ["Text", "parse_points", "parse_rings"]
+__all__ = ["FARTHEST", "Text", "parse_points", "parse_rings"]
+
+FARTHEST = 2.0**26
+"""Coordinates beyond this many pixels are errors: no image is as large, and the kernels' integers end there."""
 
 Text: TypeAlias = bytes | msgspec.Raw
 _T = TypeVar("_T")
@@ -102,8 +105,7 @@ def _polygons(shapes: list[list[list[float]]]) -> list[Polygon]:
     if len(odd):
         raise GeometryError(f"expected an even number of coordinates in each ring, got {odd[0]}")
     values = chain.from_iterable(chain.from_iterable(shapes))
-    coords = np.fromiter(values, np.float64, int(lengths.sum())).reshape(-1, 2)
-    coords.flags.writeable = False
+    coords = _final(np.fromiter(values, np.float64, int(lengths.sum())).reshape(-1, 2))
     counts = [len(rings) for rings in shapes]
     ends = _ends(lengths // 2)
     firsts = _ends(counts)
@@ -143,9 +145,17 @@ def _point_arrays(shapes: list[list[_Point]]) -> list[Floats]:
     coords = np.empty((int(ends[-1]), 2))
     coords[:, 0] = np.fromiter((p.x for points in shapes for p in points), np.float64, len(coords))
     coords[:, 1] = np.fromiter((p.y for points in shapes for p in points), np.float64, len(coords))
-    coords.flags.writeable = False
+    coords = _final(coords)
     bounds = ends.tolist()
     return [coords[start:end] for start, end in pairwise(bounds)]
+
+
+def _final(coords: Floats) -> Floats:
+    """The coordinates, read-only, once they are known to be of this world."""
+    if len(coords) and not np.abs(coords).max() <= FARTHEST:
+        raise GeometryError(f"expected coordinates within {FARTHEST:.0f} of 0, got {np.abs(coords).max()}")
+    coords.flags.writeable = False
+    return coords
 
 
 def _ends(lengths: Iterable[int] | Indices) -> Indices:

@@ -5,24 +5,27 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
-from annokit import formats
-from annokit.dataset import Dataset
-from annokit.errors import AccountingError, OutputError, UsageError
+from annokit.dataset import Dataset, chained
+from annokit.errors import AccountingError
+from annokit.formats import detect as detect_format
+from annokit.formats import parse_options, reader_of, writer_of
 from annokit.io.limits import DEFAULT_LIMITS, Limits
-from annokit.io.output import staged_file, staged_folder
+from annokit.io.output import StagedFile, StagedFolder, staged
 from annokit.io.source import Readable, Source, sources
-from annokit.merge import chained
+from annokit.model import DataRow
 from annokit.report import Report
 from annokit.run import OnError, Run
 from annokit.select import assign_splits, choose_labels, parse_split, rename_classes, select_classes
 
-__all__ = ["convert", "detect", "read", "write"]
+__all__ = ["Labels", "convert", "detect", "read", "write"]
 
-Document = Mapping[str, Any]
+_Document: TypeAlias = Mapping[str, Any]
+Labels: TypeAlias = Readable | Sequence[Readable] | _Document | Sequence[_Document]
+"""What can be read: a path, bytes, a binary stream, a parsed document, or several of one of these."""
 
 
 def detect(source: Readable) -> str:
@@ -33,11 +36,11 @@ def detect(source: Readable) -> str:
     UsageError
         When it looks like none, or like several.
     """
-    return formats.detect(Source(source)).name
+    return detect_format(Source(source)).name
 
 
 def read(
-    source: Readable | Sequence[Readable] | Document | Sequence[Document],
+    source: Labels,
     *,
     format: str | None = None,
     on_error: OnError = "raise",
@@ -69,18 +72,23 @@ def read(
     >>> [row.name for row in read([line], format="labelbox")]
     ['a.jpg']
     """
-    parts = [_opened(one, format, options) for one in sources(_serialised(source))]
+    return _read(sources(_serialised(source)), format, on_error, options)
+
+
+def _read(
+    opened: Sequence[Source], format: str | None, on_error: OnError, options: Mapping[str, Any]
+) -> Dataset:
+    parts = [_opened(one, format, options) for one in opened]
     dataset = parts[0] if len(parts) == 1 else chained(parts)
     dataset.on_error = on_error
+    dataset.paths = tuple(one.path for one in opened if one.path is not None)
     return dataset
 
 
 def _opened(source: Source, name: str | None, options: Mapping[str, Any]) -> Dataset:
-    found = formats.get(name) if name else formats.detect(source)
-    if found.reader is None:
-        raise UsageError(f"{found.name} can be written, not read")
-    given = formats.parse_options(found.reader.options, options, f"reading {found.name}")
-    return found.reader.read(source, given)
+    reader = reader_of(name or detect_format(source).name)
+    given = parse_options(reader.options, options, f"reading {name or source.name}")
+    return reader.read(source, given)
 
 
 def _serialised(source: Any) -> Any:
@@ -93,7 +101,7 @@ def _serialised(source: Any) -> Any:
 
 
 def write(
-    dataset: Dataset | Iterable[Any],
+    dataset: Dataset | Iterable[DataRow],
     target: str | os.PathLike[str],
     *,
     format: str,
@@ -146,24 +154,64 @@ def write(
     """
     if not isinstance(dataset, Dataset):
         dataset = Dataset.from_rows(list(dataset))
-    writer = _writer(format)
-    given = formats.parse_options(writer.options, options, f"writing {format}")
+    writer = writer_of(format)
+    given = parse_options(writer.options, options, f"writing {format}")
     account = Report(source=dataset.source, target=os.fspath(target))
-    job = _Job(Path(target), format, account, overwrite=overwrite, strict=strict, verify=verify)
-    with job.quarantine(on_error) as (quarantine, path):
-        run = Run(on_error=on_error, report=account, quarantine=quarantine, limits=limits, progress=progress)
-        account.count("read", "categories", len(dataset.ontology.tools))
+    put_aside = StagedFile(
+        f"{target}.quarantine.ndjson", overwrite=True, sources=dataset.paths, optional=True
+    )
+    beside = StagedFile(report or f"{target}.report.json", overwrite=True, sources=dataset.paths)
+    is_file = writer.target == "file" or (writer.target == "either" and Path(target).suffix == ".parquet")
+    place = (StagedFile if is_file else StagedFolder)(target, overwrite=overwrite, sources=dataset.paths)
+    with staged(beside, put_aside, place):
+        run = Run(
+            on_error=on_error, report=account, quarantine=put_aside.path, limits=limits, progress=progress
+        )
         chosen = _chosen(dataset, account, labels, classes, rename, split, seed)
-        with job.staged(writer.target) as staged:
-            writer.write(chosen, staged, given, run)
-            quarantine.flush()
-            job.close(staged)
-    job.save(Path(report) if report else job.beside("report.json"), path)
+        with run:
+            writer.write(chosen, place.path, given, run)
+        account.check()
+        if strict:
+            account.check_strict()
+        if verify:
+            _verify(place.path, format, account)
+        beside.path.write_text(account.to_json(), encoding="utf-8")
     return account
 
 
+def _chosen(
+    dataset: Dataset,
+    account: Report,
+    labels: str | None,
+    classes: Sequence[str] | None,
+    rename: Mapping[str, str] | None,
+    split: str | None,
+    seed: int,
+) -> Dataset:
+    """The dataset behind every step that was asked for."""
+    account.count("read", "categories", len(dataset.ontology.tools))
+    chosen = rename_classes(choose_labels(dataset, labels), rename or {})
+    if classes:
+        chosen = select_classes(chosen, classes)
+        dropped = len(dataset.ontology.tools) - len(chosen.ontology.tools)
+        if dropped:
+            account.lose("class-not-chosen", "categories", "it is not among --classes", n=dropped)
+    return assign_splits(chosen, parse_split(split), seed) if split else chosen
+
+
+def _verify(written: Path, format: str, account: Report) -> None:
+    """Read the output again: as many data rows and objects must come back as were written."""
+    again = Run()
+    for _row in _read([Source(written)], format, "raise", {}).rows(again):
+        pass
+    for kind in ("data_rows", "object:"):
+        found, expected = again.report.total("read", kind), account.total("written", kind)
+        if found != expected:
+            raise AccountingError(f"{kind}: {expected} written, {found} read again")
+
+
 def convert(
-    source: Readable | Sequence[Readable] | Document | Sequence[Document],
+    source: Labels,
     target: str | os.PathLike[str],
     *,
     to: str,
@@ -171,6 +219,22 @@ def convert(
     **options: Any,
 ) -> Report:
     """`read` and `write` in one call; every option of both, and of both formats, may be given.
+
+    Parameters
+    ----------
+    source, target
+        See `read` and `write`.
+    to : str
+        The format to write.
+    format : str, optional
+        The format to read; detected when not given.
+    **options
+        Options of `write` and of the two formats.
+
+    Returns
+    -------
+    Report
+        The account, already checked and saved.
 
     Examples
     --------
@@ -181,11 +245,10 @@ def convert(
     >>> report.total("written", "data_rows")
     1
     """
+    writer_of(to)  # an unknown target is said before anything is read
     opened = sources(_serialised(source))
-    names = {format} if format else {formats.detect(one).name for one in opened}
-    known = {field for name in names for field in _read_options(name)}
+    names = {format} if format else {detect_format(one).name for one in opened}
+    known = {field for name in names for field in reader_of(name).options.__struct_fields__}
     reading = {name: options.pop(name) for name in list(options) if name in known}
-    dataset = read(list(opened), format=format, **reading)  # type: ignore[arg-type]
+    dataset = _read(opened, format, options.get("on_error", "raise"), reading)
     return write(dataset, target, format=to, **options)
-
-

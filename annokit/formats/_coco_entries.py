@@ -1,0 +1,167 @@
+"""Objects as COCO annotation entries, a batch at a time: segmentation, area and bbox."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from annokit.geometry import FARTHEST, mask_batch, object_boxes, outline_of, to_rle
+from annokit.model import Box, Geometry, Mask, ObjectAnnotation, Polygon, RotatedBox
+from annokit.model.base import Floats
+from annokit.report import Report, kind_of
+
+if TYPE_CHECKING:
+    from annokit_fast.rle import RleBatch
+
+__all__ = ["entries"]
+
+_BOOKKEEPING = ("position", "counts")
+_Size = tuple[int | None, int | None]
+
+
+def entries(
+    sizes: Sequence[_Size], objects: Sequence[ObjectAnnotation], report: Report
+) -> list[dict[str, Any] | None]:
+    """The entry of each object without its ids; None where it had to be lost, which is accounted.
+
+    `sizes` are the heights and widths of the images. Keys an object brought from COCO are kept.
+    """
+    made: list[dict[str, Any] | None] = [None] * len(objects)
+    good = _sound(objects, sizes, report)
+    chosen = [objects[i] for i in good]
+    boxes = object_boxes(chosen)
+    areas, strings = _rasterised(chosen, boxes, [sizes[i] for i in good])
+    for place, index in enumerate(good):
+        one = chosen[place]
+        kept = one.extra.get("coco", {})
+        entry: dict[str, Any] = {"id": None, "image_id": None, "category_id": None}
+        entry |= _segmentation(one.geometry, kept, strings.get(place), sizes[index])
+        entry["area"] = areas.get(place)
+        box = boxes[place]
+        entry["bbox"] = [0.0, 0.0, 0.0, 0.0] if box is None else [box.x, box.y, box.width, box.height]
+        if not kept:
+            entry["iscrowd"] = int(one.is_crowd)
+            if isinstance(one.geometry, Box):
+                report.count("derived", "object:box")
+        if one.confidence is not None:
+            entry["score"] = one.confidence
+        made[index] = entry | {key: value for key, value in kept.items() if key not in _BOOKKEEPING}
+    return made
+
+
+def _sound(objects: Sequence[ObjectAnnotation], sizes: Sequence[_Size], report: Report) -> list[int]:
+    """Indices of the objects COCO can hold; the others are lost here."""
+    everything = _coordinates([one.geometry for one in objects])
+    fits = bool((np.abs(everything) <= FARTHEST).all())  # looked at one by one only when some do not
+    good = []
+    for index, one in enumerate(objects):
+        code, why = _fault(one.geometry, sizes[index])
+        if not (fits or code or (np.abs(_coordinates([one.geometry])) <= FARTHEST).all()):
+            code, why = "bad-geometry", f"coordinates are not finite, or beyond {FARTHEST:.0f}"
+        if code:
+            report.lose(code, kind_of(one), why, example=one.id)
+        else:
+            good.append(index)
+    return good
+
+
+def _coordinates(shapes: Sequence[Geometry]) -> Floats:
+    """All coordinates of all shapes in one array."""
+    parts = [outline.ravel() for shape in shapes if (outline := _outline(shape)) is not None]
+    return np.concatenate(parts) if parts else np.empty(0)
+
+
+def _outline(shape: Geometry) -> Floats | None:
+    if isinstance(shape, Polygon):
+        return shape.coords
+    if isinstance(shape, Box):
+        return np.array(shape.xyxy)
+    return shape.corners if isinstance(shape, RotatedBox) else None
+
+
+def _fault(shape: Geometry, size: _Size) -> tuple[str, str]:
+    if isinstance(shape, Polygon):
+        rings = len(shape.ring_offsets) - 1
+        fewest = len(shape.coords) if rings == 1 else min(np.diff(shape.ring_offsets), default=0)
+        if fewest < 3:
+            return "too-few-points", "a ring has fewer than 3 vertices"
+        if shape.has_holes and None in size:
+            return "no-size", "a polygon with holes is written as RLE, which needs the image size"
+    return "", ""
+
+
+def _segmentation(shape: Geometry, kept: dict[str, Any], runs: str | None, size: _Size) -> dict[str, Any]:
+    """The segmentation key; absent for a box from COCO, which brings its own if it had one."""
+    if isinstance(shape, Mask):
+        counts = shape.counts.tolist() if kept.get("counts") == "list" else runs
+        return {"segmentation": {"size": [shape.height, shape.width], "counts": counts}}
+    if runs is not None:
+        return {"segmentation": {"size": list(size), "counts": runs}}
+    if isinstance(shape, Polygon | RotatedBox) or (isinstance(shape, Box) and not kept):
+        return {"segmentation": [ring.ravel().tolist() for ring in outline_of(shape).rings()]}
+    return {}
+
+
+def _rasterised(
+    objects: Sequence[ObjectAnnotation], boxes: Sequence[Box | None], sizes: Sequence[_Size]
+) -> tuple[dict[int, int], dict[int, str]]:
+    """Areas of the objects that bring none; compressed runs of masks and of polygons with holes."""
+    areas: dict[int, int] = {}
+    strings: dict[int, str] = {}
+    shapes: dict[int, Polygon | Box | RotatedBox] = {}
+    masks: dict[int, Mask] = {}
+    for index, one in enumerate(objects):
+        shape = one.geometry
+        if isinstance(shape, Mask):
+            masks[index] = shape
+        elif isinstance(shape, Polygon | Box | RotatedBox) and ("area" not in _kept(one) or _is_holed(shape)):
+            shapes[index] = shape
+    if shapes:
+        canvas = np.array([_canvas(boxes[i], sizes[i]) for i in shapes], np.int64)
+        drawn = to_rle(list(shapes.values()), canvas[:, 0], canvas[:, 1])
+        _measure(drawn, list(shapes), areas)
+        holed = [place for place, shape in enumerate(shapes.values()) if _is_holed(shape)]
+        _spell(drawn[np.array(holed, np.int64)], [list(shapes)[place] for place in holed], strings)
+    if masks:
+        batch = mask_batch(list(masks.values()))
+        _measure(batch, list(masks), areas)
+        _spell(batch, list(masks), strings)
+    return areas, strings
+
+
+def _kept(one: ObjectAnnotation) -> dict[str, Any]:
+    kept: dict[str, Any] = one.extra.get("coco", {})
+    return kept
+
+
+def _is_holed(shape: Geometry) -> bool:
+    return isinstance(shape, Polygon) and shape.has_holes
+
+
+def _canvas(box: Box | None, size: _Size) -> tuple[int, int]:
+    """Height and width to draw on: the image's, else just enough for the shape."""
+    height, width = size
+    if height is None or width is None:
+        _, _, right, bottom = (0.0, 0.0, 0.0, 0.0) if box is None else box.xyxy
+        return max(math.ceil(bottom), 0), max(math.ceil(right), 0)
+    return height, width
+
+
+def _measure(batch: RleBatch, indices: Sequence[int], areas: dict[int, int]) -> None:
+    from annokit_fast import rle
+
+    areas.update(zip(indices, rle.area(batch).tolist(), strict=True))
+
+
+def _spell(batch: RleBatch, indices: Sequence[int], strings: dict[int, str]) -> None:
+    """Compressed counts as text."""
+    if not len(indices):
+        return
+    from annokit_fast import rle
+
+    buffer, offsets = rle.to_strings(batch)
+    text, ends = buffer.tobytes().decode("ascii"), offsets.tolist()
+    strings.update((index, text[ends[k] : ends[k + 1]]) for k, index in enumerate(indices))
