@@ -77,7 +77,8 @@ def _box(annotation: Shaped) -> Box | GeometryError:
 def _checked(polygon: Polygon | AnnokitError) -> Polygon | AnnokitError:
     """A polygon of which every ring has three vertices at least."""
     if isinstance(polygon, Polygon):
-        fewest = int(np.diff(polygon.ring_offsets).min())
+        single = len(polygon.ring_offsets) == 2
+        fewest = len(polygon.coords) if single else int(np.diff(polygon.ring_offsets).min())
         if fewest < 3:
             return GeometryError(f"expected 3 vertices or more in each ring, got {fewest}")
     return polygon

@@ -17,6 +17,7 @@ from annokit.formats._base import Options
 from annokit.formats._classes import Classes
 from annokit.formats._coco_entries import entries
 from annokit.io.batches import batched
+from annokit.io.gc import paused_gc
 from annokit.model import Box, DataRow, Mask, MaskReference, ObjectAnnotation, Polygon, RotatedBox
 from annokit.report import Report, census, kind_of
 from annokit.run import Run
@@ -75,15 +76,17 @@ def _write_rows(rows: Iterable[DataRow], out: IO[bytes], categories: _Categories
             for annotation in _writable(row, spool.report)
         ]
         objects = [annotation for _, _, annotation in places]
-        made = entries([(row.asset.height, row.asset.width) for row, _, _ in places], objects, spool.report)
-        for (row, image_id, annotation), entry in zip(places, made, strict=True):
-            if entry is not None:
-                kept = annotation.extra.get("coco", {})
-                entry["id"] = annotation_ids.give(kept.get("id"), row.source)
-                entry["image_id"] = image_id
-                entry["category_id"] = categories.id_of(annotation)
-                position = kept.get("position") if annotation_ids.source == row.source else None
-                spool.add(kind_of(annotation), _ENCODER.encode(entry), position)
+        sizes = [(row.asset.height, row.asset.width) for row, _, _ in places]
+        with paused_gc():
+            made = entries(sizes, objects, spool.report)
+            for (row, image_id, annotation), entry in zip(places, made, strict=True):
+                if entry is not None:
+                    kept = annotation.extra.get("coco", {})
+                    entry["id"] = annotation_ids.give(kept.get("id"), row.source)
+                    entry["image_id"] = image_id
+                    entry["category_id"] = categories.id_of(annotation)
+                    position = kept.get("position") if annotation_ids.source == row.source else None
+                    spool.add(kind_of(annotation), _ENCODER.encode(entry), position)
 
 
 def _writable(row: DataRow, report: Report) -> list[ObjectAnnotation]:

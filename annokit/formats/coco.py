@@ -43,6 +43,7 @@ _Id: TypeAlias = int | str
 _Size: TypeAlias = Annotated[int, Meta(ge=0)] | UnsetType | None
 _BATCH = 500
 _KINDS = {"image": "data_rows", "annotation": "object:unknown", "category": "categories"}
+_RUNS = re.compile(rb'"counts"\s*:\s*\[')
 _CROWD = {0: False, 1: True, "0": False, "1": True, "false": False, "true": True}
 
 
@@ -294,7 +295,7 @@ def _kept(position: int, wire: _Annotation, shape: Geometry) -> dict[str, Any]:
     kept |= _set(wire, ("id", "area", "iscrowd", "keypoints", "num_keypoints", "attributes"))
     if isinstance(shape, Box) and len(wire.segmentation):
         kept["segmentation"] = decoder(Any).decode(wire.segmentation)
-    if isinstance(shape, Mask) and b"[" in bytes(wire.segmentation).partition(b'"counts"')[2]:
+    if isinstance(shape, Mask) and _RUNS.search(wire.segmentation):
         kept["counts"] = "list"
     return kept | wire.extra if wire.extra else kept
 
