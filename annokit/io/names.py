@@ -1,0 +1,147 @@
+"""File names for what the input calls its images: safe on every system, and never two the same.
+
+The rule is to keep a name wherever it can be kept, since trainers find the labels of an image by its name.
+What has to change is percent-encoded, so the name can be read back from it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from array import array
+from collections.abc import Iterable
+
+__all__ = ["SafeNames", "collision_key", "safe_name"]
+
+_LONGEST, _KEPT = 200, 150
+_SEPARATOR = re.compile(r"(?s)(?<=.)/(?=[^/])")
+_PLAIN = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_-])?")
+_UNSAFE = re.compile(r"[^A-Za-z0-9._()+=@ -]|\A[-.+=@ ]|[. ]\Z| (?= )|(?<= ) ")
+_RESERVED = re.compile(r"images|labels|(?i:con|prn|aux|nul|com[1-9¹²³]|lpt[1-9¹²³]) ?(?:\..*)?")
+_SUFFIX = re.compile(r"(?<=[^/])\.[^./]*$")
+
+
+def safe_name(original: str) -> str:
+    """`original` as a relative path that is safe on Linux, macOS and Windows.
+
+    Folders are kept. In each segment ASCII letters, digits and ``._-()+=@``, single spaces inside, and
+    letters and digits of other scripts (in normal form C) stand as they are; all else is percent-encoded
+    UTF-8, as is the first character of a Windows device, of ``images`` and ``labels`` (YOLO loaders rewrite
+    these), a dot or sign at the start, a dot or space at the end, and a slash that would make a path
+    absolute or a segment empty. So undoing the percent signs gives the original back, and no two names
+    become one; only a segment over 200 bytes is cut and gets a hash.
+
+    Examples
+    --------
+    >>> safe_name("train/000000397133.jpg"), safe_name("IMG (1).jpg")
+    ('train/000000397133.jpg', 'IMG (1).jpg')
+    >>> safe_name("../a?b"), safe_name("/images/aux.png"), safe_name("C:\\\\x")
+    ('%2E%2E/a%3Fb', '%2Fimages/%61ux.png', 'C%3A%5Cx')
+    """
+    if not original:
+        return "%"  # what no other name becomes
+    return "/".join(_safe_segment(segment) for segment in _SEPARATOR.split(original))
+
+
+def _safe_segment(segment: str) -> str:
+    safe = segment if _PLAIN.fullmatch(segment) else _encoded(segment)
+    if _RESERVED.fullmatch(safe):
+        safe = f"%{ord(safe[0]):02X}{safe[1:]}"
+    return safe if len(safe.encode()) <= _LONGEST else _shortened(segment, safe)
+
+
+def _encoded(segment: str) -> str:
+    """The segment with every character percent-encoded that may not stand where it does."""
+    scripts = "LMN" if unicodedata.is_normalized("NFC", segment) else ""
+
+    def replaced(match: re.Match[str]) -> str:
+        char = match.group()
+        letter = char > "\x7f" and unicodedata.category(char)[0] in scripts
+        return char if letter else _percent(char)
+
+    return _UNSAFE.sub(replaced, segment)
+
+
+def _percent(char: str) -> str:
+    return "".join(f"%{byte:02X}" for byte in char.encode("utf-8", "surrogatepass"))
+
+
+def _shortened(segment: str, safe: str) -> str:
+    """The start of a name that is too long, a hash of all of it, and its suffix."""
+    found = _SUFFIX.search(safe)
+    suffix = found.group() if found and len(found.group()) <= 10 else ""
+    start = safe.encode()[:_KEPT].decode("utf-8", "ignore")
+    digest = hashlib.sha256(segment.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{re.sub(r'%[0-9A-F]?$', '', start)}~{digest[:16]}{suffix}"
+
+
+def collision_key(name: str, stem: bool = True) -> str:
+    """What two names share that one folder cannot hold both: case, composition, and with `stem` the suffix.
+
+    >>> collision_key("a/IMG.jpg") == collision_key("A/img.png")
+    True
+    """
+    text = _SUFFIX.sub("", name) if stem else name
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
+
+
+class SafeNames:
+    """The final file name of every data row, known before the first is written.
+
+    Names that share a `collision_key` all get ``~`` and a hash, so that no name depends on the order of the
+    rows. Of each name only 16 bytes are kept.
+
+    Parameters
+    ----------
+    pairs : iterable of (str, str)
+        The original name and what tells rows of the same name apart, such as the data row's id. A pair that
+        comes twice has one name.
+    stem : bool
+        Whether names that differ only in their suffix collide, as ``a.jpg`` and ``a.png`` do when the
+        labels of both are ``a.txt``.
+
+    Examples
+    --------
+    >>> names = SafeNames([("a.jpg", "r1"), ("b.jpg", "r2"), ("A.png", "r3")])
+    >>> names.name("a.jpg", "r1"), names.name("b.jpg", "r2"), names.name("A.png", "r3")
+    ('a~bfbe6041.jpg', 'b.jpg', 'A~95814d27.png')
+    """
+
+    def __init__(self, pairs: Iterable[tuple[str, str]], *, stem: bool = True) -> None:
+        self._stem = stem
+        keys, tails = array("Q"), array("Q")
+        for original, discriminator in pairs:
+            keys.append(_short_hash(collision_key(safe_name(original), stem)))
+            tails.append(_tail(original, discriminator))
+        self._digits = _tail_digits(keys, tails)
+
+    def name(self, original: str, discriminator: str) -> str:
+        """The final name of one of the pairs."""
+        safe = safe_name(original)
+        digits = self._digits.get(_short_hash(collision_key(safe, self._stem)), 0)
+        if not digits:
+            return safe
+        found = _SUFFIX.search(safe)
+        end = found.start() if found else len(safe)
+        return f"{safe[:end]}~{_tail(original, discriminator):016x}"[: end + 1 + digits] + safe[end:]
+
+
+def _tail_digits(keys: array[int], tails: array[int]) -> dict[int, int]:
+    """For each key that several have: how many hex digits tell them apart, 8 or 16."""
+    import numpy as np
+
+    key, tail = np.array(keys, np.uint64), np.array(tails, np.uint64)
+    order = np.lexsort((tail, key))
+    key, tail = key[order], tail[order]
+    shared = key[1:] == key[:-1]
+    close = shared & (tail[1:] >> np.uint64(32) == tail[:-1] >> np.uint64(32))
+    return dict.fromkeys(key[1:][shared].tolist(), 8) | dict.fromkeys(key[1:][close].tolist(), 16)
+
+
+def _short_hash(text: str) -> int:
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
+
+
+def _tail(original: str, discriminator: str) -> int:
+    return _short_hash(ascii((original, discriminator)))
