@@ -1,0 +1,87 @@
+"""Pictures of data rows: the shapes of every label over the image, as SVG or PNG.
+
+>>> from annokit.model import Box, DataRow, Label, ObjectAnnotation
+>>> car = ObjectAnnotation(tool_name="car", geometry=Box(x=8, y=8, width=30, height=20))
+>>> svg = render(DataRow(id="r1", labels=(Label(annotations=(car,)),)))
+>>> svg.startswith(b"<svg")
+True
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Literal
+
+from annokit.dataset import Dataset
+from annokit.errors import UsageError, shown
+from annokit.model import DataRow, Ontology
+from annokit.run import Run
+from annokit.view._colors import Palette
+from annokit.view._compose import compose
+from annokit.view._photo import find_photo
+from annokit.view._svg import to_svg
+
+__all__ = ["find_row", "render"]
+
+
+def render(
+    row: DataRow,
+    *,
+    format: Literal["svg", "png"] = "svg",
+    ontology: Ontology | None = None,
+    image_dir: str | os.PathLike[str] | None = None,
+) -> bytes:
+    """The picture of a data row: a panel for each label, over the row's local image or a blank canvas.
+
+    Parameters
+    ----------
+    row : DataRow
+        All its labels are drawn, side by side; see `annokit.select.choose_labels` for fewer.
+    format : {"svg", "png"}
+        SVG holds the image inside.
+    ontology : Ontology, optional
+        Gives the classes their colours, the same for every row; else by order within the row.
+    image_dir : path, optional
+        Where the image is looked for by the row's name; else at its own path, when that is local.
+
+    Returns
+    -------
+    bytes
+        The content of the file. What cannot be drawn is named below its panel.
+    """
+    if format not in ("svg", "png"):
+        raise UsageError(f"expected svg or png, got {format!r}")
+    scene = compose(row, Palette(ontology), find_photo(row, image_dir))
+    if format == "svg":
+        return to_svg(scene)
+    from annokit.view._png import to_png
+
+    return to_png(scene)
+
+
+def find_row(dataset: Dataset, name: str) -> DataRow:
+    """The first data row whose id, global key, external id or name is `name`.
+
+    Raises
+    ------
+    UsageError
+        No row is called so; the message has a few that are.
+
+    Examples
+    --------
+    >>> find_row(Dataset.from_rows([DataRow(id="r1", global_key="a.jpg")]), "a.jpg").id
+    'r1'
+    """
+    run = Run(on_error="skip")
+    others: list[str] = []
+    count = 0
+    for row in dataset.rows(run):
+        if name in (row.id, row.global_key, row.external_id, row.name):
+            return row
+        count += 1
+        if len(others) < 3:
+            others.append(shown(row.name, 60))
+    unread = run.report.total("skipped")
+    hint = f"there are {count}, like {', '.join(others)}" if others else "there are none"
+    hint += f"; {unread} records cannot be read" * bool(unread)
+    raise UsageError(f"no data row is called {shown(name)!r}", hint=hint)
