@@ -15,13 +15,21 @@ from pathlib import Path
 
 import msgspec
 
-from annokit.errors import OutputError, UnsafeInput, Where, shown
+from annokit.errors import UnsafeInput, Where, shown
+from annokit.io.place import (
+    MARKER,
+    census,
+    check_ours,
+    check_place,
+    destination,
+    holds,
+    refused,
+    same,
+    writing,
+)
 from annokit.io.swap import clear_leftovers, put_in_place, remove, staging_path, sync
 
 __all__ = ["MARKER", "StagedFile", "StagedFolder", "staged", "staged_file", "staged_folder", "write_many"]
-
-MARKER = "_annokit.json"
-"""In every folder annokit wrote: how many files each subfolder has. Only such a folder is ever replaced."""
 
 
 class StagedFile:
@@ -52,20 +60,20 @@ class StagedFile:
         sources: Iterable[Path] = (),
         optional: bool = False,
     ) -> None:
-        self.target = _destination(target)
+        self.target = destination(target)
         self._overwrite, self._optional = overwrite, optional
-        with _writing(self.target):
-            _check_place(self.target)
+        with writing(self.target):
+            check_place(self.target)
             if self.target.is_dir():
-                raise _refused(self.target, "expected a file to write, got a folder")
-            if any(_same(self.target, source) for source in sources):
-                raise _refused(self.target, "the destination is what is being read")
+                raise refused(self.target, "expected a file to write, got a folder")
+            if any(same(self.target, source) for source in sources):
+                raise refused(self.target, "the destination is what is being read")
             self._check_free()
         self.path = staging_path(self.target, "", ".tmp")
 
     def _check_free(self) -> None:
         if self.target.exists() and not self._overwrite:
-            raise _refused(self.target, "it exists", hint="--overwrite replaces it")
+            raise refused(self.target, "it exists", hint="--overwrite replaces it")
 
     def start(self) -> None:
         """Make the folder it stands in."""
@@ -102,13 +110,13 @@ class StagedFolder:
     def __init__(
         self, target: str | os.PathLike[str], *, overwrite: bool = False, sources: Iterable[Path] = ()
     ) -> None:
-        self.target = _destination(target)
+        self.target = destination(target)
         self._overwrite = overwrite
-        with _writing(self.target):
-            _check_place(self.target)
-            inside = [path for path in (Path.cwd(), *sources) if _holds(self.target, path)]
+        with writing(self.target):
+            check_place(self.target)
+            inside = [path for path in (Path.cwd(), *sources) if holds(self.target, path)]
             if inside:
-                raise _refused(self.target, f"it holds {inside[0]}, which is in use")
+                raise refused(self.target, f"it holds {inside[0]}, which is in use")
             self._check_free()
         self.path = staging_path(self.target, "staging-")
 
@@ -116,12 +124,12 @@ class StagedFolder:
         if not self.target.exists():
             return
         if not self.target.is_dir():
-            raise _refused(self.target, "expected a folder to write, got a file")
+            raise refused(self.target, "expected a folder to write, got a file")
         if not any(self.target.iterdir()):
             return
         if not self._overwrite:
-            raise _refused(self.target, "it exists", hint="--overwrite replaces it")
-        _check_ours(self.target)
+            raise refused(self.target, "it exists", hint="--overwrite replaces it")
+        check_ours(self.target)
 
     def start(self) -> None:
         """Make the folder to write into."""
@@ -133,7 +141,7 @@ class StagedFolder:
         """What can fail, done before anything is renamed."""
         self._check_free()
         marker = self.path / MARKER
-        marker.write_bytes(msgspec.json.encode({"files": _census(self.path)}, order="sorted") + b"\n")
+        marker.write_bytes(msgspec.json.encode({"files": census(self.path)}, order="sorted") + b"\n")
         if self.target.exists():
             shutil.copymode(self.target, self.path)
         sync(marker)
@@ -152,7 +160,7 @@ def staged(*parts: StagedFile | StagedFolder) -> Iterator[None]:
     """
     main = parts[-1].target
     try:
-        with _writing(main):
+        with writing(main):
             for part in parts:
                 part.start()
             yield
@@ -198,74 +206,6 @@ def staged_folder(
         yield part.path
 
 
-def _refused(target: Path, problem: str, hint: str | None = None) -> OutputError:
-    return OutputError(problem, where=Where(str(target)), hint=hint)
-
-
-@contextmanager
-def _writing(target: Path) -> Iterator[None]:
-    """Turn what the operating system says into an OutputError about `target`."""
-    try:
-        yield
-    except OSError as error:
-        raise _refused(target, f"cannot write: {error.strerror or error}") from error
-
-
-def _destination(target: str | os.PathLike[str]) -> Path:
-    """The absolute path, without following a link that `target` itself may be."""
-    path = Path(target).absolute()
-    return path.resolve() if path.name == ".." else path.parent.resolve() / path.name
-
-
-def _check_place(target: Path) -> None:
-    if target.parent == target:
-        raise _refused(target, "the root folder cannot be written")
-    if target.is_symlink():
-        raise _refused(target, "it is a symbolic link", hint=f"give the path itself: {target.resolve()}")
-    if target.parent.exists() and not target.parent.is_dir():
-        raise _refused(target, f"expected a folder to write into, got the file {target.parent}")
-    if target.exists() and not (target.is_dir() or target.is_file()):
-        raise _refused(target, "it is neither a file nor a folder")
-
-
-def _same(one: Path, other: Path) -> bool:
-    return one.exists() and other.exists() and one.samefile(other)
-
-
-def _holds(folder: Path, path: Path) -> bool:
-    return folder.resolve() in (path.resolve(), *path.resolve().parents)
-
-
-def _check_ours(folder: Path) -> None:
-    """Refuse a folder that annokit did not write, or to which something was added since."""
-    marker = folder / MARKER
-    try:
-        written = msgspec.json.decode(marker.read_bytes(), type=dict[str, dict[str, int]])["files"]
-    except (FileNotFoundError, msgspec.DecodeError, KeyError):
-        raise _refused(
-            folder,
-            f"annokit did not write this folder (it has no {MARKER})",
-            hint="choose another or empty it",
-        ) from None
-    for name, count in _census(folder).items():
-        if count > written.get(name, 0):
-            raise _refused(
-                folder,
-                f"files were added in {shown(name)}: {count}, annokit wrote {written.get(name, 0)}",
-                hint="move them or choose another folder",
-            )
-
-
-def _census(folder: Path) -> dict[str, int]:
-    """How many files each folder has, links included; without what trainers and desktops drop there."""
-    counts = {}
-    for place, _, names in os.walk(folder):
-        inside = Path(place).relative_to(folder).as_posix()
-        counts[inside] = sum(1 for name in names if not _PASSING.fullmatch(name))
-    return counts
-
-
-_PASSING = re.compile(r"_annokit\.json|.*\.cache(\.npy)?|\.DS_Store|Thumbs\.db|desktop\.ini")
 _UNSAFE = re.compile(r"(?:^|/)\.{0,2}(?:/|$)|[\0\\]|^[A-Za-z]:")
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
