@@ -107,9 +107,9 @@ def _segmentation(shape: Geometry, kept: dict[str, Any], runs: str | None, size:
 
 def _rasterised(
     objects: Sequence[ObjectAnnotation], boxes: Sequence[Box | None], sizes: Sequence[_Size]
-) -> tuple[dict[int, int], dict[int, str]]:
+) -> tuple[dict[int, float], dict[int, str]]:
     """Areas of the objects that bring none; compressed runs of masks and of polygons with holes."""
-    areas: dict[int, int] = {}
+    areas: dict[int, float] = {}
     strings: dict[int, str] = {}
     shapes: dict[int, Polygon | Box | RotatedBox] = {}
     masks: dict[int, Mask] = {}
@@ -117,6 +117,8 @@ def _rasterised(
         shape = one.geometry
         if isinstance(shape, Mask):
             masks[index] = shape
+        elif isinstance(shape, Box) and _kept(one):  # no segmentation is written, so no pixels to count
+            areas[index] = shape.width * shape.height
         elif isinstance(shape, Polygon | Box | RotatedBox) and ("area" not in _kept(one) or _is_holed(shape)):
             shapes[index] = shape
     if shapes:
@@ -150,7 +152,7 @@ def _canvas(box: Box | None, size: _Size) -> tuple[int, int]:
     return height, width
 
 
-def _measure(batch: RleBatch, indices: Sequence[int], areas: dict[int, int]) -> None:
+def _measure(batch: RleBatch, indices: Sequence[int], areas: dict[int, float]) -> None:
     from annokit_fast import rle
 
     areas.update(zip(indices, rle.area(batch).tolist(), strict=True))

@@ -1,0 +1,49 @@
+"""What all tests share: where the data is, and the two hypothesis profiles."""
+
+from __future__ import annotations
+
+import os
+import runpy
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+DATA = ROOT / "tests" / "data"
+
+hypothesis.settings.register_profile("fast", max_examples=40, deadline=None, derandomize=True)
+hypothesis.settings.register_profile("long", max_examples=2000, deadline=None)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """Small files that are part of the project."""
+    return DATA
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The large collection beside the project; tests that need it are skipped where it is not."""
+    folder = ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("needs the data collection in ../shared/data")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def generate() -> Callable[..., None]:
+    """Run one of tests/generators: ``generate("make_coco", out, "--scale", 0.01)``."""
+
+    def run(name: str, *arguments: object) -> None:
+        before = sys.argv
+        sys.argv = [name, *map(str, arguments)]
+        try:
+            runpy.run_path(str(ROOT / "tests" / "generators" / f"{name}.py"), run_name="__main__")
+        finally:
+            sys.argv = before
+
+    return run
