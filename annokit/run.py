@@ -86,7 +86,7 @@ class Run:
         context: Context | None = None,
     ) -> None:
         """Deal with one bad record: raise, skip, or put it aside; either way it is accounted."""
-        if self.on_error == "raise" or not isinstance(error, InputError):
+        if self.on_error == "raise" or not isinstance(error, InputError | LimitExceeded):
             raise error
         self._rejected += 1
         if self._rejected > self.limits.max_errors:

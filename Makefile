@@ -1,0 +1,36 @@
+# make demo: see it work.  make test: prove it.  Both build .venv first; only Python >= 3.11 is needed.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test lint bench docs clean
+
+$(BIN)/annokit: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+.venv/dev: $(BIN)/annokit pyproject.toml
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	@touch $@
+
+demo: $(BIN)/annokit
+	@$(BIN)/python docs/demo.py
+
+test: .venv/dev
+	$(BIN)/python -m pytest
+
+lint: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv/dev
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[bench]"
+	$(BIN)/python -m benchmarks kernels
+
+docs: .venv/dev
+	$(BIN)/python docs/generate.py
+
+clean:
+	rm -rf .venv demo
