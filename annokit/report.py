@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, TypeAlias
 
@@ -137,12 +137,12 @@ class Report:
 
     def __init__(self, source: str = "", target: str = "") -> None:
         self.source, self.target = source, target
-        self.kinds: dict[str, Counter[Column]] = {}
+        self.kinds: defaultdict[str, Counter[Column]] = defaultdict(Counter)
         self._losses: dict[tuple[str, str], Loss] = {}
 
     def count(self, column: Column, kind: str, n: int = 1) -> None:
         """Add `n` to a cell of the account."""
-        self.kinds.setdefault(kind, Counter())[column] += n
+        self.kinds[kind][column] += n
 
     def count_all(self, column: Column, counts: Mapping[str, int]) -> None:
         """Add a whole census to one column."""

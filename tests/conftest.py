@@ -26,6 +26,12 @@ def data() -> Path:
 
 
 @pytest.fixture(scope="session")
+def samples() -> Path:
+    """The files the docs and the demo convert."""
+    return ROOT / "docs" / "samples"
+
+
+@pytest.fixture(scope="session")
 def shared() -> Path:
     """The large collection beside the project; tests that need it are skipped where it is not."""
     folder = ROOT.parent / "shared" / "data"

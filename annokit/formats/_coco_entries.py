@@ -127,10 +127,12 @@ def _rasterised(
         _measure(drawn, list(shapes), areas)
         holed = [place for place, shape in enumerate(shapes.values()) if _is_holed(shape)]
         _spell(drawn[np.array(holed, np.int64)], [list(shapes)[place] for place in holed], strings)
-    if masks:
-        batch = mask_batch(list(masks.values()))
-        _measure(batch, list(masks), areas)
-        _spell(batch, list(masks), strings)
+    unmeasured = [i for i in masks if "area" not in _kept(objects[i])]
+    if unmeasured:
+        _measure(mask_batch([masks[i] for i in unmeasured]), unmeasured, areas)
+    unspelt = [i for i in masks if _kept(objects[i]).get("counts") != "list"]
+    if unspelt:
+        _spell(mask_batch([masks[i] for i in unspelt]), unspelt, strings)
     return areas, strings
 
 

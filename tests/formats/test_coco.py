@@ -86,8 +86,8 @@ def test_every_instances_file_comes_back_equal(shared: Path, tmp_path: Path, nam
     assert report.total("written", "object:") == len(load(source)["annotations"])
 
 
-def test_bundled_sample_comes_back_equal(data: Path, tmp_path: Path) -> None:
-    source = data / "coco" / "instances_mini.json"
+def test_bundled_sample_comes_back_equal(samples: Path, tmp_path: Path) -> None:
+    source = samples / "coco.json"
     annokit.convert(source, tmp_path / "out.json", to="coco", strict=True)
     assert load(tmp_path / "out.json") == load(source)
 
@@ -261,8 +261,8 @@ def test_polygons_without_an_image_size_still_have_an_area(tmp_path: Path) -> No
     assert "width" not in load(tmp_path / "o.json")["images"][0]
 
 
-def test_classes_are_chosen_renamed_and_numbered(data: Path, tmp_path: Path) -> None:
-    source = data / "coco" / "instances_mini.json"
+def test_classes_are_chosen_renamed_and_numbered(samples: Path, tmp_path: Path) -> None:
+    source = samples / "coco.json"
     names = {c["id"]: c["name"] for c in load(source)["categories"]}
     counts: dict[str, int] = {}
     for entry in load(source)["annotations"]:
