@@ -117,10 +117,10 @@ class Dataset:
         return self.outline.ontology
 
     def to_arrow(self) -> pa.Table:
-        """The annotations table (`annokit.tables.annotations`), one row an annotation."""
+        """The annotations table (`annokit.tables.annotations_table`), one row an annotation."""
         from annokit import tables
 
-        return tables.annotations(self)
+        return tables.annotations_table(self)
 
     def _read_outline(self) -> Outline:
         builder, keys = OntologyBuilder(), []

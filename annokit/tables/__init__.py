@@ -1,0 +1,30 @@
+"""Data rows as Arrow tables and back, for files, SQL and clusters alike.
+
+Five tables are made from data rows: ``data_rows``, ``labels``, ``annotations`` (objects and tracks),
+``classifications`` (at every depth) and ``relationships``; a sixth, ``ontology``, from the classes. They
+are joined on ``data_row_index`` (and ``label_index``, ``annotation_index``), which count from 0 in the
+order of the data, so that data rows of one id from two sources stay apart. Their columns are in
+`SCHEMAS`; all of them together hold everything the models hold.
+"""
+
+from __future__ import annotations
+
+from annokit.tables.from_arrow import Chunk, Reject, data_rows, with_rows_and_labels
+from annokit.tables.ontology import from_ontology, to_ontology
+from annokit.tables.schema import SCHEMAS, TABLES, check_version, conform
+from annokit.tables.to_arrow import annotations_table, batches
+
+__all__ = [
+    "SCHEMAS",
+    "TABLES",
+    "Chunk",
+    "Reject",
+    "annotations_table",
+    "batches",
+    "check_version",
+    "conform",
+    "data_rows",
+    "from_ontology",
+    "to_ontology",
+    "with_rows_and_labels",
+]
