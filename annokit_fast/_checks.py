@@ -37,7 +37,7 @@ MAX_COORDINATE = float(2**26)
 
 def freeze(array: Array) -> Array:
     """A read-only view of `array`."""
-    view = array.view()
+    view = array[:]
     view.flags.writeable = False
     return view
 
@@ -130,6 +130,9 @@ def per_item(values: Any, count: int, dtype: npt.DTypeLike, name: str) -> Array:
 
 def sizes(heights: Any, widths: Any, count: int) -> tuple[Array, Array]:
     """Heights and widths as int32 vectors of length `count`, none negative, fewer than 2**32 pixels each."""
+    plain = type(heights) is int and type(widths) is int
+    if plain and 0 <= heights <= _INT32 and 0 <= widths <= _INT32 and heights * widths < MAX_PIXELS:
+        return _constant(heights, count), _constant(widths, count)
     tall = per_item(heights, count, np.int32, "heights")
     wide = per_item(widths, count, np.int32, "widths")
     bad = _first_bad_size(tall, wide)
@@ -139,6 +142,13 @@ def sizes(heights: Any, widths: Any, count: int) -> tuple[Array, Array]:
             f"at index {bad}"
         )
     return tall, wide
+
+
+def _constant(value: int, count: int) -> Array:
+    array = np.empty(count, np.int32)
+    array.fill(value)
+    array.flags.writeable = False
+    return array
 
 
 def output(out: Any, shape: tuple[int, ...], dtype: npt.DTypeLike, name: str = "out") -> Array:
@@ -155,6 +165,8 @@ def output(out: Any, shape: tuple[int, ...], dtype: npt.DTypeLike, name: str = "
         raise ValueError(f"{name}: expected a writeable C-contiguous array")
     return out
 
+
+_INT32 = 2**31 - 1
 
 _EMPTY, _START, _END = -2, -3, -4
 

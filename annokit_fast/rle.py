@@ -11,19 +11,27 @@ from typing import Any, Literal
 
 import numpy as np
 
-from annokit_fast import _rle_codec, _rle_ops, _rle_raster
-from annokit_fast._checks import MAX_COORDINATE, Array, freeze, output, parts, ragged, sizes
+from annokit_fast import _rle_codec, _rle_contours, _rle_iou, _rle_ops, _rle_raster
+from annokit_fast._checks import MAX_COORDINATE, Array, freeze, output, parts, ragged, sizes, vector
 from annokit_fast._rle_batch import RleBatch, batch_from_strings, trusted
+from annokit_fast._rle_frames import complement, crop, pad, resize_nearest
 
 __all__ = [
     "RleBatch",
     "area",
     "bounds",
+    "complement",
+    "crop",
     "decode",
     "encode",
     "from_polygons",
     "from_strings",
+    "iou",
+    "iou_grouped",
     "merge",
+    "pad",
+    "resize_nearest",
+    "to_polygons",
     "to_strings",
 ]
 
@@ -163,9 +171,7 @@ def encode(masks: Any) -> RleBatch:
 
 def _encode_flat(masks: Array, n: int, size: int) -> tuple[Array, Array]:
     pixels = freeze(masks.reshape(-1))
-    skip = min(-pixels.ctypes.data % 8, len(pixels))
-    words = pixels[skip : len(pixels) - (len(pixels) - skip) % 8].view(np.uint64)
-    counts, offsets = _rle_codec.encode(pixels, words, skip, n, size)
+    counts, offsets = _rle_codec.encode(pixels, n, size)
     return counts, offsets
 
 
@@ -198,25 +204,28 @@ def decode(batch: RleBatch, out: Array | None = None) -> Array | list[Array]:
     (0, 0, 0)
     """
     n = len(batch)
-    pixels = batch.heights.astype(np.int64) * batch.widths
-    starts = np.zeros(n + 1, np.int64)
-    np.cumsum(pixels, out=starts[1:])
-    same = n == 0 or bool(
-        (batch.heights == batch.heights[0]).all() and (batch.widths == batch.widths[0]).all()
-    )
-    height, width = (int(batch.heights[0]), int(batch.widths[0])) if n else (0, 0)
-    if out is not None:
-        if not same:
+    tall, wide = batch.heights, batch.widths
+    height, width = (int(tall[0]), int(wide[0])) if n else (0, 0)
+    if n > 1 and not ((tall == height).all() and (wide == width).all()):
+        if out is not None:
             raise ValueError("out: expected None for masks of different sizes, got an array")
-        return _decode_into(batch, freeze(starts), out, (n, height, width))
-    flat = np.zeros(int(starts[-1]), np.uint8)
-    _rle_codec.decode(batch.counts, batch.offsets, freeze(starts), False, flat)
-    if same:
-        return flat.reshape(n, width, height).transpose(0, 2, 1)
-    return [flat[starts[i] : starts[i + 1]].reshape(batch.widths[i], batch.heights[i]).T for i in range(n)]
+        return _decode_each(batch)
+    if out is not None:
+        return _decode_into(batch, out, (n, height, width))
+    flat = np.zeros(n * height * width, np.uint8)
+    _rle_codec.decode(batch.counts, batch.offsets, tall, wide, False, flat)
+    return flat.reshape(n, width, height).transpose(0, 2, 1)
 
 
-def _decode_into(batch: RleBatch, starts: Array, out: Array, shape: tuple[int, int, int]) -> Array:
+def _decode_each(batch: RleBatch) -> list[Array]:
+    ends = np.cumsum(batch.heights.astype(np.int64) * batch.widths)
+    flat = np.zeros(int(ends[-1]), np.uint8)
+    _rle_codec.decode(batch.counts, batch.offsets, batch.heights, batch.widths, False, flat)
+    pixels = np.split(flat, ends[:-1])
+    return [p.reshape(w, h).T for p, w, h in zip(pixels, batch.widths, batch.heights, strict=True)]
+
+
+def _decode_into(batch: RleBatch, out: Array, shape: tuple[int, int, int]) -> Array:
     if (
         not isinstance(out, np.ndarray)
         or out.shape != shape
@@ -227,10 +236,10 @@ def _decode_into(batch: RleBatch, starts: Array, out: Array, shape: tuple[int, i
         raise ValueError(f"out: expected a writeable uint8 array of shape {shape}, got {got}")
     columns = out.transpose(0, 2, 1)
     if columns.flags.c_contiguous:
-        _rle_codec.decode(batch.counts, batch.offsets, starts, True, columns.reshape(-1))
+        _rle_codec.decode(batch.counts, batch.offsets, batch.heights, batch.widths, True, columns.reshape(-1))
     elif out.flags.c_contiguous:
         counts, offsets = _rle_raster.transpose(batch.counts, batch.offsets, batch.widths, batch.heights)
-        _rle_codec.decode(freeze(counts), freeze(offsets), starts, True, out.reshape(-1))
+        _rle_codec.decode(freeze(counts), freeze(offsets), batch.widths, batch.heights, True, out.reshape(-1))
     else:
         out[...] = decode(batch)
     return out
@@ -376,3 +385,132 @@ def merge(
         batch.counts, batch.offsets, groups, freeze(tall), freeze(wide), _OPERATIONS[op]
     )
     return trusted(counts, offsets, tall, wide)
+
+
+def iou(a: RleBatch, b: RleBatch, crowd: Any = None, out: Array | None = None) -> Array:
+    """Intersection over union of every mask of `a` with every mask of `b`.
+
+    Parameters
+    ----------
+    a, b : RleBatch
+        n and m masks, all of one size.
+    crowd : (m,) bool, optional
+        Where True, the overlap is divided by the area of the mask of `a` alone, as COCO scores crowds.
+    out : (n, m) float64, optional
+
+    Returns
+    -------
+    (n, m) float64
+        Bit-equal to pycocotools' ``iou(a, b, iscrowd)``; 0 where both masks are empty.
+
+    Raises
+    ------
+    ValueError
+        Masks of different sizes, flags of another length, an unfit `out`.
+
+    Examples
+    --------
+    >>> from annokit_fast import rle
+    >>> two = rle.RleBatch([0, 2, 2, 1, 2, 1], [0, 3, 6], 2, 2)
+    >>> rle.iou(two, two).round(4).tolist()
+    [[1.0, 0.3333], [0.3333, 1.0]]
+    >>> rle.iou(two[:0], two).shape
+    (0, 2)
+    """
+    result = output(out, (len(a), len(b)), np.float64)
+    groups = freeze(np.array([[0, 0], [len(a), len(b)]]))
+    _iou(a, b, groups, crowd, result.reshape(-1))
+    return result
+
+
+def iou_grouped(
+    a: RleBatch, a_offsets: Any, b: RleBatch, b_offsets: Any, crowd: Any = None
+) -> tuple[Array, Array]:
+    """`iou` for many images in one call.
+
+    Parameters
+    ----------
+    a, b : RleBatch
+    a_offsets, b_offsets : (g + 1,) int64
+        Image i has the masks ``a_offsets[i]`` to ``a_offsets[i + 1]`` of `a`, and so for `b`; one size per image.
+    crowd : (m,) bool, optional
+        One flag per mask of `b`.
+
+    Returns
+    -------
+    values : (total,) float64
+        The matrices of all images, row by row, one after the other.
+    offsets : (g + 1,) int64
+        Image i has ``values[offsets[i]:offsets[i + 1]]``.
+
+    Examples
+    --------
+    >>> from annokit_fast import rle
+    >>> two = rle.RleBatch([0, 2, 2, 1, 2, 1], [0, 3, 6], 2, 2)
+    >>> values, offsets = rle.iou_grouped(two, [0, 1, 2], two, [0, 2, 2])
+    >>> values.round(4).tolist(), offsets.tolist()
+    ([1.0, 0.3333], [0, 2, 2])
+    """
+    rows = ragged(a_offsets, len(a), "a_offsets", "masks of a")
+    columns = ragged(b_offsets, len(b), "b_offsets", "masks of b")
+    if len(rows) != len(columns):
+        raise ValueError(
+            f"a_offsets, b_offsets: expected the same length, got {len(rows)} and {len(columns)}"
+        )
+    offsets = np.zeros(len(rows), np.int64)
+    np.cumsum(np.diff(rows) * np.diff(columns), out=offsets[1:])
+    values = np.empty(int(offsets[-1]), np.float64)
+    _iou(a, b, freeze(np.stack([rows, columns], axis=1)), crowd, values)
+    return values, offsets
+
+
+def _iou(a: RleBatch, b: RleBatch, groups: Array, crowd: Any, out: Array) -> None:
+    flags = vector([] if crowd is None else crowd, np.bool_, "crowd")
+    if crowd is not None and len(flags) != len(b):
+        raise ValueError(f"crowd: expected one flag per mask of b ({len(b)}), got {len(flags)}")
+    _rle_iou.iou(
+        a.counts, a.offsets, a.heights, a.widths, b.counts, b.offsets, b.heights, b.widths, groups, flags, out
+    )
+    if len(out) and out.min() < 0:
+        raise ValueError("iou: expected masks of one size, got different ones")
+
+
+def to_polygons(batch: RleBatch, connectivity: Literal[4, 8] = 4) -> tuple[Array, Array, Array, Array]:
+    """Outlines along the pixel edges, exactly: `from_polygons` gives the same masks back, by either rule.
+
+    Parameters
+    ----------
+    batch : RleBatch
+    connectivity : {4, 8}
+        Whether pixels that touch at a corner alone belong together (8) or not (4).
+
+    Returns
+    -------
+    coords : (p, 2) float64
+        Corners in pixels, whole numbers, no two edges of a ring in line.
+    ring_offsets : (r + 1,) int64
+        Outlines turn clockwise on screen, holes the other way. The first vertex is not repeated.
+    part_offsets : (n + 1,) int64
+        Each connected part is its outline, then its holes.
+    object_offsets : (m + 1,) int64
+        The parts of each mask; an empty mask has none.
+
+    Notes
+    -----
+    The work grows with the number of runs, not of pixels. To simplify outlines, hand them to shapely.
+
+    Examples
+    --------
+    >>> from annokit_fast import rle
+    >>> coords, rings, parts, objects = rle.to_polygons(rle.RleBatch([4, 1, 4, 9], [0, 3, 4], 3, 3))
+    >>> coords.tolist()
+    [[1.0, 1.0], [2.0, 1.0], [2.0, 2.0], [1.0, 2.0]]
+    >>> rings.tolist(), parts.tolist(), objects.tolist()
+    ([0, 4], [0, 1], [0, 1, 1])
+    """
+    if connectivity not in (4, 8):
+        raise ValueError(f"connectivity: expected 4 or 8, got {connectivity!r}")
+    coords, rings, pieces, objects = _rle_contours.outlines(
+        batch.counts, batch.offsets, batch.heights, batch.widths, connectivity == 8
+    )
+    return coords, rings, pieces, objects
