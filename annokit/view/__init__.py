@@ -14,6 +14,7 @@ from typing import Literal
 
 from annokit.dataset import Dataset
 from annokit.errors import UsageError, shown
+from annokit.io.limits import DEFAULT_LIMITS, Limits
 from annokit.model import DataRow, Ontology
 from annokit.run import Run
 from annokit.view._colors import Palette
@@ -30,6 +31,7 @@ def render(
     format: Literal["svg", "png"] = "svg",
     ontology: Ontology | None = None,
     image_dir: str | os.PathLike[str] | None = None,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> bytes:
     """The picture of a data row: a panel for each label, over the row's local image or a blank canvas.
 
@@ -51,15 +53,15 @@ def render(
     """
     if format not in ("svg", "png"):
         raise UsageError(f"expected svg or png, got {format!r}")
-    scene = compose(row, Palette(ontology), find_photo(row, image_dir))
+    scene = compose(row, Palette(ontology), find_photo(row, image_dir, limits))
     if format == "svg":
         return to_svg(scene)
     from annokit.view._png import to_png
 
-    return to_png(scene)
+    return to_png(scene, limits)
 
 
-def find_row(dataset: Dataset, name: str) -> DataRow:
+def find_row(dataset: Dataset, name: str, *, limits: Limits = DEFAULT_LIMITS) -> DataRow:
     """The first data row whose id, global key, external id or name is `name`.
 
     Raises
@@ -72,7 +74,7 @@ def find_row(dataset: Dataset, name: str) -> DataRow:
     >>> find_row(Dataset.from_rows([DataRow(id="r1", global_key="a.jpg")]), "a.jpg").id
     'r1'
     """
-    run = Run(on_error="skip")
+    run = Run(on_error="skip", limits=limits)
     others: list[str] = []
     count = 0
     for row in dataset.rows(run):

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from annokit.errors import UsageError, Where
-from annokit.io.limits import DEFAULT_LIMITS
+from annokit.io.limits import Limits
 from annokit.io.source import reading
 from annokit.model import DataRow
 
@@ -20,7 +20,9 @@ _STARTS = {
 }
 
 
-def find_photo(row: DataRow, image_dir: str | os.PathLike[str] | None) -> tuple[bytes, str] | None:
+def find_photo(
+    row: DataRow, image_dir: str | os.PathLike[str] | None, limits: Limits
+) -> tuple[bytes, str] | None:
     """The bytes and the media type of the image of a row, when a file has it in a form pictures can hold.
 
     Looked for by name in `image_dir`, never outside it; else at the row's own local path.
@@ -29,7 +31,7 @@ def find_photo(row: DataRow, image_dir: str | os.PathLike[str] | None) -> tuple[
         return None
     for path in _candidates(row, image_dir):
         if path.is_file():
-            found = _image(path)
+            found = _image(path, limits)
             if found is not None:
                 return found
     return None
@@ -47,9 +49,9 @@ def _candidates(row: DataRow, image_dir: str | os.PathLike[str] | None) -> list[
     return [path for path in paths if path.is_relative_to(folder)]
 
 
-def _image(path: Path) -> tuple[bytes, str] | None:
+def _image(path: Path, limits: Limits) -> tuple[bytes, str] | None:
     with reading(str(path)):
-        DEFAULT_LIMITS.check("max_document_bytes", path.stat().st_size, Where(str(path)))
+        limits.check("max_document_bytes", path.stat().st_size, Where(str(path)))
         data = path.read_bytes()
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return data, "image/webp"

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFont, UnidentifiedImageError
 
 from annokit.errors import InputError, LimitExceeded
-from annokit.io.limits import DEFAULT_LIMITS, Limits
+from annokit.io.limits import Limits
 from annokit.model.base import Floats
 from annokit.view._scene import Canvas, Dot, Item, Path, Photo, Scene, Words, printable
 
@@ -25,7 +25,7 @@ _Points: TypeAlias = list[tuple[float, float]]
 _Font: TypeAlias = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
-def to_png(scene: Scene, limits: Limits = DEFAULT_LIMITS) -> bytes:
+def to_png(scene: Scene, limits: Limits) -> bytes:
     """The scene as the bytes of a PNG file."""
     size = math.ceil(scene.width), math.ceil(scene.height)
     if math.prod(size) > limits.max_pixels:

@@ -1,0 +1,7 @@
+"""`python -m annokit` is the command `annokit`."""
+
+from __future__ import annotations
+
+from annokit.cli import main
+
+main()

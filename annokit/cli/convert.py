@@ -1,0 +1,85 @@
+"""`annokit convert`: labels to training data."""
+
+from __future__ import annotations
+
+import csv
+from typing import Any
+
+import click
+
+from annokit.cli._options import WriteCommand, check_options
+from annokit.cli._output import progress, say, say_json
+from annokit.cli._report import say_report
+
+__all__ = ["command"]
+
+
+def _names(_ctx: click.Context, _param: click.Parameter, value: str | None) -> list[str] | None:
+    return None if value is None else next(csv.reader([value], skipinitialspace=True), [])
+
+
+def _renames(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    pairs = [value.partition("=") for value in values]
+    if not all(old and equals and new for old, equals, new in pairs):
+        raise click.BadParameter("expected OLD=NEW")
+    return {old: new for old, _, new in pairs}
+
+
+@click.command(cls=WriteCommand)
+@click.argument("sources", metavar="SRC...", nargs=-1, required=True)
+@click.argument("target", metavar="DST")
+@click.option("--to", required=True, metavar="FORMAT", help="What to write; see `annokit formats`.")
+@click.option("--from", "format", metavar="FORMAT", help="What SRC is, when it cannot be told.")
+@click.option(
+    "--labels", metavar="POLICY", help="Which labels of a row: all, newest, benchmark or annotator:ID."
+)
+@click.option("--classes", metavar="A,B", callback=_names, help="Keep these classes, in this order.")
+@click.option("--rename", metavar="OLD=NEW", multiple=True, callback=_renames, help="Rename a class.")
+@click.option("--split", metavar="NAME=SHARE,...", help="Like train=.8,val=.2.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Which of all possible splits.")
+@click.option(
+    "--on-error",
+    type=click.Choice(["raise", "skip", "quarantine"]),
+    default="quarantine",
+    show_default=True,
+    help="What to do with a record that cannot be read.",
+)
+@click.option("--strict", is_flag=True, help="Write nothing when anything would be lost.")
+@click.option("--overwrite", is_flag=True, help="Replace DST.")
+@click.option("--verify", is_flag=True, help="Read the output again before it takes its place.")
+@click.option("--report", metavar="FILE", help="Where the report goes.  [default: DST.report.json]")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+def command(
+    sources: tuple[str, ...],
+    target: str,
+    to: str,
+    format: str | None,
+    report: str | None,
+    as_json: bool,
+    quiet: bool,
+    options: dict[str, Any],
+    **settings: Any,
+) -> int:
+    """Turn labels into training data, and account for every one.
+
+    SRC is what a platform exported, DST the file or folder to write. What cannot be read is put into DST.quarantine.ndjson, with the reason; the exit code is then 1.
+    """
+    from annokit.conversion import convert
+    from annokit.io.source import Source
+
+    opened = [Source(source) for source in sources]
+    check_options(options, opened, format, to)
+    with progress(sources, quiet=quiet) as advance:
+        account = convert(
+            opened, target, to=to, format=format, report=report, progress=advance, **settings, **options
+        )
+    put_aside = account.total("quarantined")
+    if as_json:
+        say_json(account.to_dict())
+    elif not quiet:
+        say_report(account)
+        say(f"written to {target}, report in {report or f'{target}.report.json'}")
+        if put_aside:
+            say(f"{put_aside} records put aside in {target}.quarantine.ndjson (annokit requeue)")
+    return 1 if put_aside or account.total("skipped") else 0

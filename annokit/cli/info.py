@@ -1,0 +1,98 @@
+"""`annokit info`: what a source holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from annokit.cli._options import ReadCommand, check_options
+from annokit.cli._output import say, say_json, say_table
+from annokit.cli._report import say_losses
+
+if TYPE_CHECKING:
+    from annokit.info import Summary
+    from annokit.io.limits import Limits
+
+__all__ = ["command"]
+
+_MOST = 30
+
+
+@click.command(cls=ReadCommand)
+@click.argument("sources", metavar="SRC...", nargs=-1, required=True)
+@click.option("--from", "format", metavar="FORMAT", help="What SRC is, when it cannot be told.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+def command(
+    sources: tuple[str, ...], format: str | None, as_json: bool, options: dict[str, Any], limits: Limits
+) -> int:
+    """Count kinds, classes, answers, annotators and projects.
+
+    The exit code is 1 when something in it could not be read.
+    """
+    from annokit.conversion import read
+    from annokit.info import summarise
+    from annokit.io.source import Source
+
+    opened = [Source(source) for source in sources]
+    check_options(options, opened, format)
+    summary = summarise(read(opened, format=format, **options), limits=limits)
+    if as_json:
+        say_json(summary)
+    else:
+        _show(summary)
+    return 1 if summary.unreadable else 0
+
+
+def _show(summary: Summary) -> None:
+    say_table(["kind", "count"], summary.kinds.items())
+    for title, counts in (("media type", summary.media_types), ("labels a row", summary.labels_per_row)):
+        _section([title, "data rows"], [(str(key), n) for key, n in counts.items()])
+    _section(
+        ["class", "kind", "annotations", "data rows"],
+        [
+            (one.name, one.kind.removeprefix("object:"), one.annotations, one.data_rows)
+            for one in summary.classes
+        ],
+    )
+    _section(
+        ["question", "answer", "count"],
+        [
+            (one.question, "(free text)" if one.answer is None else one.answer, one.count)
+            for one in summary.answers
+        ],
+    )
+    _section(
+        ["annotator", "labels", "annotations"],
+        [(one.annotator_id or "(not said)", one.labels, one.annotations) for one in summary.annotators],
+    )
+    _section(
+        ["project", "id", "labels"],
+        [
+            (one.project_name or "", one.project_id or "", one.labels)
+            for one in summary.projects
+            if one.project_id
+        ],
+    )
+    for line in _facts(summary):
+        say(line)
+    if summary.unreadable:
+        say(f"{summary.unreadable} records cannot be read:", "yellow")
+        say_losses(summary.problems)
+
+
+def _facts(summary: Summary) -> Iterator[str]:
+    yield ""
+    if summary.first and summary.last:
+        yield f"labelled from {summary.first:%Y-%m-%d %H:%M} to {summary.last:%Y-%m-%d %H:%M} UTC"
+    if summary.without_size:
+        yield f"{summary.without_size} images or videos without a known size"
+    if summary.mask_references:
+        yield f"{summary.mask_references} masks are only URLs: annokit masks list says what to fetch"
+
+
+def _section(header: list[str], rows: list[tuple[object, ...]]) -> None:
+    if rows:
+        say()
+        say_table(header, rows, limit=_MOST)

@@ -1,0 +1,64 @@
+"""`annokit view`: a picture of one data row."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from annokit.cli._options import ReadCommand, check_options
+from annokit.errors import UsageError
+
+if TYPE_CHECKING:
+    from annokit.io.limits import Limits
+
+__all__ = ["command"]
+
+
+@click.command(cls=ReadCommand)
+@click.argument("sources", metavar="SRC...", nargs=-1, required=True)
+@click.option("--row", required=True, metavar="ID", help="Its id, global key, external id or file name.")
+@click.option("-o", "--output", required=True, metavar="FILE", help="The .svg or .png to write.")
+@click.option("--from", "format", metavar="FORMAT", help="What SRC is, when it cannot be told.")
+@click.option(
+    "--labels", metavar="POLICY", default="all", help="Which labels: all, newest, benchmark or annotator:ID."
+)
+@click.option(
+    "--image-dir", metavar="DIR", help="Where the image is; else at its own path, when that is local."
+)
+@click.option("--overwrite", is_flag=True, help="Replace FILE.")
+def command(
+    sources: tuple[str, ...],
+    row: str,
+    output: str,
+    format: str | None,
+    labels: str,
+    image_dir: str | None,
+    overwrite: bool,
+    options: dict[str, Any],
+    limits: Limits,
+) -> None:
+    """Draw a data row: its shapes over its image, a panel for each annotator."""
+    from annokit.conversion import read
+    from annokit.io.output import staged_file
+    from annokit.io.source import Source
+    from annokit.select import choose_labels
+    from annokit.view import find_row, render
+
+    suffix = Path(output).suffix.lower()
+    if suffix not in (".svg", ".png"):
+        raise UsageError(f"expected a file ending in .svg or .png, got {output!r}")
+    opened = [Source(source) for source in sources]
+    check_options(options, opened, format)
+    dataset = read(opened, format=format, **options)
+    found = find_row(choose_labels(dataset, labels), row, limits=limits)
+    picture = render(
+        found,
+        format="png" if suffix == ".png" else "svg",
+        ontology=dataset.ontology,
+        image_dir=image_dir,
+        limits=limits,
+    )
+    with staged_file(output, overwrite=overwrite, sources=dataset.paths) as path:
+        path.write_bytes(picture)
