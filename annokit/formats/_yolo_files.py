@@ -1,0 +1,171 @@
+"""The files of a YOLO dataset that is being written: names, sizes, image files."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import IO, Literal
+
+import msgspec
+
+from annokit.dataset import RowKey
+from annokit.errors import InputError
+from annokit.formats._yolo_layout import IMAGE_SUFFIX, ImageName, label_path
+from annokit.io.images import image_size
+from annokit.io.names import SafeNames, safe_name
+from annokit.model import DataRow
+from annokit.report import Report, census
+
+__all__ = ["Page", "Pages"]
+
+_ENCODER = msgspec.json.Encoder()
+
+
+class Page(msgspec.Struct, frozen=True):
+    """One image: its row, width and height, image and label file below the dataset's folder."""
+
+    row: DataRow
+    size: tuple[int, int]
+    file: str
+    label: str
+
+
+class Pages:
+    """Gives every row its files, and writes down which.
+
+    Parameters
+    ----------
+    keys : iterable of RowKey
+        What all rows are called, in order.
+    target : Path
+        The dataset's folder.
+    names : binary file
+        Gets a line for each row.
+    images : str
+        Whether image files are copied, linked or left where they are.
+    report : Report
+    """
+
+    def __init__(
+        self,
+        keys: Iterable[RowKey],
+        target: Path,
+        names: IO[bytes],
+        images: Literal["none", "copy", "link"],
+        report: Report,
+    ) -> None:
+        numbered = _Numbered()
+        self._safe = SafeNames((_image_name(key.name), numbered.next(key.name, key.id)) for key in keys)
+        self._numbered = _Numbered()
+        self._target, self._lines, self._images, self._report = target, names, images, report
+        self._folders: dict[str, str] = {}
+
+    def open(self, rows: Sequence[DataRow]) -> list[Page]:
+        """The pages of some rows; rows without a size are lost."""
+        pages = [page for row in rows if (page := self._page(row)) is not None]
+        self._lines.write(b"".join(_ENCODER.encode(_entry(page)) + b"\n" for page in pages))
+        if self._images != "none":
+            for page in pages:
+                self._put_image(page)
+        return pages
+
+    def _page(self, row: DataRow) -> Page | None:
+        if row.asset.media_type != "image":
+            self._report.lose_all("not-an-image", census(row), "YOLO holds images only", example=row.name)
+            return None
+        size = _size(row)
+        if size is None:
+            message = "its width and height are not known, and shapes are in shares of them"
+            self._report.lose_all("no-size", census(row), message, example=row.name)
+            return None
+        split = row.split or "train"
+        folder = self._folders.setdefault(split, f"images/{safe_name(split).replace('/', '%2F')}")
+        file = f"{folder}/{self._name(row)}"
+        return Page(row, size, file, label_path(file))
+
+    def _name(self, row: DataRow) -> str:
+        """The file name, with the suffix of the image where the row's name has none."""
+        name = _image_name(row.name)
+        safe = self._safe.name(name, self._numbered.next(row.name, row.id))
+        suffix = IMAGE_SUFFIX.search((row.asset.uri or "").partition("?")[0])
+        return safe if suffix is None or name == row.name else IMAGE_SUFFIX.sub(suffix.group(), safe)
+
+    def _put_image(self, page: Page) -> None:
+        source = _local_file(page.row)
+        if source is None:
+            message = "the image is no file on this computer, so it was not put beside its labels"
+            self._report.note("image-missing", "data_rows", message, example=page.row.name)
+            return
+        place = self._target / page.file
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if self._images == "copy":
+            shutil.copyfile(source, place)
+            return
+        try:
+            place.hardlink_to(source.resolve())
+        except OSError:  # another disk, or a file system without hard links
+            place.symlink_to(source.resolve())
+
+    def splits(self) -> dict[str, str]:
+        """The folders with images by split; train and val always, since Ultralytics insists on them."""
+        order = ("train", "val", "test", *self._folders)
+        found = {split: self._folders[split] for split in order if split in self._folders}
+        first = next(iter(found), "train")
+        for split in ("train", "val"):
+            if split not in found:
+                message = (
+                    f"there is no {split} split; data.yaml repeats {first}, since a trainer insists on it"
+                )
+                self._report.note(f"no-{split}-split", "data_rows", message)
+        folder = found.get(first, "images/train")
+        return {"train": folder, "val": folder, **found}
+
+
+def _entry(page: Page) -> ImageName:
+    """The line of names.ndjson."""
+    width, height = page.size
+    row = page.row
+    return ImageName(image=row.name, id=row.id, file=page.file, split=row.split, width=width, height=height)
+
+
+def _image_name(name: str) -> str:
+    """A name under which trainers look for an image."""
+    return name if IMAGE_SUFFIX.search(name) else f"{name}.jpg"
+
+
+def _size(row: DataRow) -> tuple[int, int] | None:
+    """Width and height, from the image file if the row does not say."""
+    width, height = row.asset.width, row.asset.height
+    if width is None or height is None:
+        try:
+            height, width = image_size(file) if (file := _local_file(row)) else (0, 0)
+        except InputError:
+            return None
+    return (width, height) if width > 0 and height > 0 else None
+
+
+def _local_file(row: DataRow) -> Path | None:
+    uri = row.asset.uri
+    if not uri or "\0" in uri or len(uri) > 4096:
+        return None
+    path = Path(uri)
+    return path if path.is_file() else None
+
+
+class _Numbered:
+    """Tells rows apart that share name and id, as rows of several sources may."""
+
+    def __init__(self) -> None:
+        self._seen: set[int] = set()
+        self._again: Counter[int] = Counter()
+
+    def next(self, name: str, id: str) -> str:
+        """The id, with a number from the second row of that name and id on."""
+        key = hash((name, id))
+        if key not in self._seen:
+            self._seen.add(key)
+            return id
+        self._again[key] += 1
+        return f"{id}\0{self._again[key]}"

@@ -1,0 +1,174 @@
+"""One ring for any shape: what a YOLO segment row holds.
+
+A row has a single ring and no word for parts or holes. Parts are strung together the way Ultralytics
+joins the segments of a COCO object: from each part to the next along the nearest pair of vertices, out and
+back on the same line, so that the links enclose nothing. A hole is tied to its exterior by the same kind of
+line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from annokit.model.base import Floats, Indices
+
+__all__ = ["clipped", "covers_nothing", "joined", "parts_within", "united"]
+
+_MANY_PAIRS = 4_000_000
+
+
+def clipped(ring: Floats, width: float, height: float) -> Floats:
+    """The ring cut with the image's rectangle; nothing where it lies outside.
+
+    Pieces stay one ring: they hang together along the border of the image, where lines enclose nothing.
+
+    >>> clipped(np.array([(-2.0, 1.0), (2.0, 1.0), (2.0, 3.0), (-2.0, 3.0)]), 4, 4).tolist()
+    [[0.0, 1.0], [2.0, 1.0], [2.0, 3.0], [0.0, 3.0]]
+    """
+    for axis, size in enumerate((width, height)):
+        ring = _cut(ring, axis, 0.0, 1.0)
+        ring = _cut(ring, axis, size, -1.0)
+    return ring
+
+
+def _cut(ring: Floats, axis: int, border: float, inward: float) -> Floats:
+    """What of the ring is on the inner side of one border (the rule of Sutherland and Hodgman)."""
+    depth = (ring[:, axis] - border) * inward
+    if not (depth < 0).any():
+        return ring
+    after = np.roll(depth, -1)
+    crosses = np.sign(depth) * np.sign(after) < 0
+    share = np.divide(depth, depth - after, out=np.zeros_like(depth), where=crosses)
+    places = np.stack([ring, ring + share[:, None] * (np.roll(ring, -1, axis=0) - ring)], axis=1)
+    places[:, 1, axis] = border
+    inside: Floats = places[np.stack([depth >= 0, crosses], axis=1)]
+    return inside
+
+
+def parts_within(parts: Sequence[Sequence[Floats]], width: float, height: float) -> list[list[Floats]]:
+    """The rings of each part cut with the image, without the parts and holes that have no area there."""
+    inside = []
+    for rings in parts:
+        exterior, *holes = [clipped(ring, width, height) for ring in rings]
+        if not covers_nothing(exterior):
+            inside.append([exterior, *[hole for hole in holes if not covers_nothing(hole)]])
+    return inside
+
+
+def covers_nothing(ring: Floats) -> bool:
+    """Whether all vertices lie on one line. A figure of eight has no signed area, yet covers pixels."""
+    if len(ring) < 3:
+        return True
+    away = ring - ring[0]
+    farthest = away[np.argmax((away**2).sum(axis=1))]
+    across = np.abs(away[:, 0] * farthest[1] - away[:, 1] * farthest[0])
+    return bool(across.max() <= 1e-9 * max(1.0, float(farthest @ farthest)))
+
+
+def united(parts: Sequence[Sequence[Floats]]) -> Sequence[Sequence[Floats]]:
+    """The same area in parts that do not overlap: by the even-odd rule an overlap would be a hole."""
+    if not _boxes_meet([part[0] for part in parts]):
+        return parts
+    import shapely
+
+    shapes = shapely.make_valid([shapely.Polygon(part[0], part[1:]) for part in parts])
+    one, other = shapely.STRtree(shapes).query(shapes, predicate="intersects")
+    if not (one != other).any():
+        return parts
+    areas = [p for p in shapely.get_parts(shapely.union_all(shapes)) if isinstance(p, shapely.Polygon)]
+    return [
+        [shapely.get_coordinates(ring)[:-1] for ring in (area.exterior, *area.interiors)] for area in areas
+    ]
+
+
+def _boxes_meet(rings: Sequence[Floats]) -> bool:
+    """Whether any two of the rings may overlap; many rings are not even looked at."""
+    if len(rings) > 64:
+        return True
+    low = np.array([ring.min(axis=0) for ring in rings])
+    high = np.array([ring.max(axis=0) for ring in rings])
+    meet = (low[:, None] <= high[None]).all(axis=2)
+    return bool((meet & meet.T).sum() > len(rings))
+
+
+def joined(parts: Sequence[Sequence[Floats]]) -> Floats:
+    """All rings of all parts as one ring; the first ring of a part is its exterior, the others are holes.
+
+    Exteriors run the way of the first and holes the other way, so that every filling rule agrees.
+
+    >>> square = np.array([(0.0, 0.0), (2.0, 0.0), (2.0, 2.0), (0.0, 2.0)])
+    >>> joined([[square], [square + (3, 0)]]).tolist()
+    [[2.0, 0.0], [3.0, 0.0], [5.0, 0.0], [5.0, 2.0], [3.0, 2.0], [3.0, 0.0], [2.0, 0.0], [2.0, 2.0], \
+[0.0, 2.0], [0.0, 0.0]]
+    """
+    way = _signed_area(parts[0][0]) >= 0
+    rings = [_opened(_turned(part[0], way), [_turned(hole, not way) for hole in part[1:]]) for part in parts]
+    if len(rings) == 1:
+        return rings[0]
+    links = [_link(one, other) for one, other in pairwise(rings)]
+    leaves = [leave for leave, _ in links]
+    enters = [leaves[0], *[enter for _, enter in links]]
+    out = [_walk(*step) for step in zip(rings, enters, leaves, strict=False)]
+    back = [_around(ring, leave, enter) for ring, leave, enter in zip(rings, leaves, enters, strict=False)]
+    return np.concatenate([*out, _around(rings[-1], enters[-1], enters[-1]), *reversed(back)])[:-1]
+
+
+def _opened(exterior: Floats, holes: Sequence[Floats]) -> Floats:
+    """The exterior with a detour around each hole, from the vertex nearest to it."""
+    if not holes:
+        return exterior
+    nearest, gaps = _closest(exterior, np.concatenate(holes))
+    detours: dict[int, list[Floats]] = {}
+    begin = 0
+    for hole in holes:
+        start = int(gaps[begin : begin + len(hole)].argmin())
+        detours.setdefault(int(nearest[begin + start]), []).append(_around(hole, start, start))
+        begin += len(hole)
+    pieces, last = [], 0
+    for at, loops in sorted(detours.items()):
+        for loop in loops:
+            pieces += [exterior[last : at + 1], loop]
+            last = at
+    return np.concatenate([*pieces, exterior[last:]])
+
+
+def _link(one: Floats, other: Floats) -> tuple[int, int]:
+    """The vertices of two rings that are closest."""
+    nearest, gaps = _closest(one, other)
+    enter = int(gaps.argmin())
+    return int(nearest[enter]), enter
+
+
+def _closest(ring: Floats, points: Floats) -> tuple[Indices, Floats]:
+    """For each point the nearest vertex of the ring, and the square of its distance."""
+    if len(ring) * len(points) > _MANY_PAIRS:
+        import shapely
+
+        nearest = shapely.STRtree(shapely.points(ring)).nearest(shapely.points(points))
+    else:
+        gaps = np.subtract.outer(ring[:, 0], points[:, 0]) ** 2
+        gaps += np.subtract.outer(ring[:, 1], points[:, 1]) ** 2
+        nearest = gaps.argmin(axis=0)
+    return nearest, ((ring[nearest] - points) ** 2).sum(axis=1)
+
+
+def _walk(ring: Floats, start: int, stop: int) -> Floats:
+    """From one vertex on to another, both included."""
+    return ring[start : stop + 1] if start <= stop else np.concatenate([ring[start:], ring[: stop + 1]])
+
+
+def _around(ring: Floats, start: int, stop: int) -> Floats:
+    """As `_walk`, but all the way around when it ends where it starts."""
+    return np.concatenate([ring[start:], ring[: stop + 1]]) if start >= stop else ring[start : stop + 1]
+
+
+def _turned(ring: Floats, way: bool) -> Floats:
+    return ring if (_signed_area(ring) >= 0) == way else ring[::-1]
+
+
+def _signed_area(ring: Floats) -> float:
+    x, y = (ring - ring[0]).T
+    return float(x[:-1] @ y[1:] - x[1:] @ y[:-1]) / 2

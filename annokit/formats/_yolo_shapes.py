@@ -1,0 +1,188 @@
+"""What of an object a label file can hold: its box for detect, one ring for segment, both inside the image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from annokit.formats._yolo_rings import clipped, covers_nothing, joined, parts_within, united
+from annokit.geometry import mask_batch, object_boxes, outline_of
+from annokit.model import Box, Geometry, Mask, ObjectAnnotation, Polygon, RotatedBox
+from annokit.model.base import Bools, Floats, Indices
+
+__all__ = ["Drawn", "boxes", "outlines"]
+
+_EDGE = 1e-6
+"""Pixels by which a shape may stick out without being called clipped: the noise of x + width."""
+_NOTHING = np.empty((0, 2))
+
+
+class Drawn(msgspec.Struct, frozen=True):
+    """What came of some objects.
+
+    Attributes
+    ----------
+    kept : int64 (k,)
+        The objects that can be written.
+    values, offsets : float64, int64
+        Their shapes: boxes (k, 4), or vertices (v, 2) with the start of each ring.
+    lost : dict of int to str
+        The others, with the code of the reason.
+    changed : list of (int, str)
+        Objects that were changed, and the code of the change.
+    """
+
+    kept: Indices
+    values: Floats
+    offsets: Indices
+    lost: dict[int, str]
+    changed: list[tuple[int, str]]
+
+
+def boxes(objects: Sequence[ObjectAnnotation], sizes: Floats, decimals: int) -> Drawn:
+    """The box of each object, in images of these widths and heights."""
+    found = object_boxes(objects)
+    nothing = Box(x=0.0, y=0.0, width=0.0, height=0.0)
+    rows = [(box.x, box.y, box.width, box.height) for box in (box or nothing for box in found)]
+    xywh = np.array(rows, np.float64).reshape(-1, 4)
+    near, far = xywh[:, :2], xywh[:, :2] + xywh[:, 2:]
+    low, high = np.clip(near, 0.0, sizes), np.clip(far, 0.0, sizes)
+    extents = np.where((low == near) & (high == far), xywh[:, 2:], high - low)
+    why = _reasons(near, far, extents, sizes, decimals)
+    lost = {i: str(why[i]) for i in np.flatnonzero(why != "").tolist()}
+    kept = np.flatnonzero(why == "")
+    moved = (np.abs(low - near) > _EDGE) | (np.abs(high - far) > _EDGE)
+    changed = [(i, "clipped") for i in kept[moved[kept].any(axis=1)].tolist()]
+    return Drawn(kept, np.hstack([low, extents])[kept], np.arange(len(kept) + 1), lost, changed)
+
+
+def _reasons(near: Floats, far: Floats, extents: Floats, sizes: Floats, decimals: int) -> NDArray[np.object_]:
+    """Why something between two corners cannot be written; empty where it can."""
+    finite = np.isfinite(near).all(axis=1) & np.isfinite(far).all(axis=1)
+    empty = (far <= near).any(axis=1)
+    outside = ((far <= 0) | (near >= sizes)).any(axis=1)
+    small = (extents <= sizes * (0.5 * 10.0**-decimals)).any(axis=1)
+    codes = ["not-finite", "zero-area", "outside-image", "zero-area"]
+    return np.select([~finite, empty, outside, small], codes, "").astype(object)
+
+
+def outlines(objects: Sequence[ObjectAnnotation], sizes: Floats, decimals: int) -> Drawn:
+    """One ring for each object, in images of these widths and heights."""
+    rings, changed = _single_rings(objects, sizes)
+    coords, offsets = _flat(rings)
+    near, far = _extents(coords, offsets)
+    low, high = near, far
+    out = np.flatnonzero(_sticks_out(near, far, sizes, 0.0)).tolist()
+    if out:
+        for i in out:
+            rings[i] = clipped(rings[i], *sizes[i].tolist())
+        coords, offsets = _flat(rings)
+        low, high = _extents(coords, offsets)
+        changed += [
+            (out[i], "clipped") for i in np.flatnonzero(_sticks_out(near[out], far[out], sizes[out], _EDGE))
+        ]
+    why = _reasons(near, far, high - low, sizes, decimals)
+    flat = np.flatnonzero(np.abs(_areas(coords, offsets)) <= _EDGE)
+    why[[i for i in flat.tolist() if not why[i] and covers_nothing(rings[i])]] = "zero-area"
+    why[[i for i, code in changed if code == "clipped" and why[i] == "zero-area"]] = "outside-image"
+    why[[i for i, one in enumerate(objects) if _too_short(one.geometry)]] = "too-few-points"
+    kept = np.flatnonzero(why == "")
+    if len(kept) < len(rings):
+        coords, offsets = _flat([rings[i] for i in kept.tolist()])
+    lost = {i: str(why[i]) for i in np.flatnonzero(why != "").tolist()}
+    return Drawn(kept, coords, offsets, lost, [(i, code) for i, code in changed if i not in lost])
+
+
+def _single_rings(
+    objects: Sequence[ObjectAnnotation], sizes: Floats
+) -> tuple[list[Floats], list[tuple[int, str]]]:
+    """Each shape as one ring, and what had to be done for it; those of many rings are cut with the image."""
+    rings: list[Floats] = []
+    changed: list[tuple[int, str]] = []
+    masks = iter(_mask_parts([one.geometry for one in objects if isinstance(one.geometry, Mask)]))
+    for index, one in enumerate(objects):
+        geometry = one.geometry
+        if isinstance(geometry, Polygon) and len(geometry.ring_offsets) == 2:
+            rings.append(geometry.coords)
+        elif isinstance(geometry, Box | RotatedBox):
+            rings.append(outline_of(geometry).coords)
+            changed.append((index, "corners"))
+        elif isinstance(geometry, Mask):
+            changed.append((index, "mask-outlined"))
+            rings.append(_tied(next(masks), index, changed))
+        elif isinstance(geometry, Polygon):
+            parts, cut = _parts_inside(geometry, sizes[index])
+            changed += [(index, "clipped")] * cut
+            rings.append(_tied(parts, index, changed))
+    return rings, changed
+
+
+def _parts_inside(polygon: Polygon, size: Floats) -> tuple[Sequence[Sequence[Floats]], bool]:
+    """The parts of a polygon inside the image, without overlaps; and whether anything was cut off."""
+    coords = polygon.coords
+    if not np.isfinite(coords).all():
+        return [[coords]], False
+    low, high = coords.min(axis=0, initial=0.0), coords.max(axis=0, initial=0.0)
+    cut = bool(_sticks_out(low[None], high[None], size[None], 0.0)[0])
+    width, height = size.tolist() if cut else (np.inf, np.inf)
+    return united(parts_within(list(polygon.parts()), width, height)), cut
+
+
+def _tied(parts: Sequence[Sequence[Floats]], index: int, changed: list[tuple[int, str]]) -> Floats:
+    if len(parts) > 1:
+        changed.append((index, "parts-joined"))
+    if any(len(part) > 1 for part in parts):
+        changed.append((index, "holes-joined"))
+    return joined(parts) if parts else _NOTHING
+
+
+def _mask_parts(masks: Sequence[Mask]) -> list[list[list[Floats]]]:
+    """The pixel-edge outlines of masks: parts > rings."""
+    if not masks:
+        return []
+    from annokit_fast import rle
+
+    coords, ring_offsets, part_offsets, object_offsets = rle.to_polygons(mask_batch(masks))
+    rings = [coords[start:end] for start, end in pairwise(ring_offsets.tolist())]
+    parts = [rings[start:end] for start, end in pairwise(part_offsets.tolist())]
+    return [parts[start:end] for start, end in pairwise(object_offsets.tolist())]
+
+
+def _too_short(geometry: Geometry) -> bool:
+    return isinstance(geometry, Polygon) and len(geometry.coords) < 3
+
+
+def _sticks_out(near: Floats, far: Floats, sizes: Floats, by: float) -> Bools:
+    """Which of some shapes with finite corners leave their image by more than so many pixels."""
+    beyond: Bools = (near < -by) | (far > sizes + by)
+    gone: Bools = np.logical_or(beyond[:, 0], beyond[:, 1])
+    return gone & np.isfinite(far - near).all(axis=1)
+
+
+def _flat(rings: Sequence[Floats]) -> tuple[Floats, Indices]:
+    offsets = np.zeros(len(rings) + 1, np.int64)
+    np.cumsum([len(ring) for ring in rings], out=offsets[1:])
+    return np.concatenate([*rings, _NOTHING]), offsets
+
+
+def _extents(coords: Floats, offsets: Indices) -> tuple[Floats, Floats]:
+    """The lowest and the highest x and y of each ring; 0 for an empty one."""
+    padded = np.concatenate([coords, np.zeros((1, 2))])  # an empty last ring starts there
+    low = np.minimum.reduceat(padded, offsets)[:-1]
+    high = np.maximum.reduceat(padded, offsets)[:-1]
+    low[np.diff(offsets) == 0] = high[np.diff(offsets) == 0] = 0.0
+    return low, high
+
+
+def _areas(coords: Floats, offsets: Indices) -> Floats:
+    """Twice the signed area of each ring, counted from its first vertex to keep digits."""
+    away = np.concatenate([coords, np.zeros((1, 2))])
+    away[:-1] -= np.repeat(away[offsets[:-1]], np.diff(offsets), axis=0)
+    across = np.zeros(len(away))
+    across[:-1] = away[:-1, 0] * away[1:, 1] - away[1:, 0] * away[:-1, 1]
+    areas: Floats = np.add.reduceat(across, offsets)[:-1]
+    return areas

@@ -1,0 +1,180 @@
+"""The text of label files: rows of numbers written and read for many images at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import chain, pairwise
+
+import msgspec
+import numpy as np
+
+from annokit.errors import DecodeError, GeometryError, InputError, Where, shown
+from annokit.model.base import Bools, Floats, Indices
+
+__all__ = ["Lines", "box_rows", "faults", "parse", "ring_rows"]
+
+
+def box_rows(
+    classes: Indices,
+    xywh: Floats,
+    offsets: Indices,
+    sizes: Floats,
+    image_offsets: Indices,
+    decimals: int,
+) -> list[bytes]:
+    """The label file of each image: ``class x y width height``, with the centre, in shares of the image.
+
+    Parameters
+    ----------
+    classes : int64 (n,)
+    xywh : float64 (n, 4)
+        Left, top, width and height of each object in pixels.
+    offsets : int64 (n + 1,)
+        Which row is whose: 0 to n.
+    sizes : float64 (n, 2)
+        Width and height of the image of each object.
+    image_offsets : int64 (images + 1,)
+        Where the objects of each image start.
+    decimals : int
+
+    Examples
+    --------
+    >>> one = np.array([[10.0, 10.0, 20.0, 40.0]])
+    >>> box_rows(np.array([3]), one, np.array([0, 1]), np.array([[100.0, 80.0]]), np.array([0, 1, 1]), 2)
+    [b'3 0.20 0.38 0.20 0.50\\n', b'']
+    """
+    centred = np.hstack([xywh[:, :2] + xywh[:, 2:] / 2, xywh[:, 2:]])
+    values = centred / np.hstack([sizes, sizes])
+    return _rows(classes, values.ravel(), offsets * 4, image_offsets, decimals)
+
+
+def ring_rows(
+    classes: Indices,
+    coords: Floats,
+    offsets: Indices,
+    sizes: Floats,
+    image_offsets: Indices,
+    decimals: int,
+) -> list[bytes]:
+    """The label file of each image: ``class x1 y1 ... xn yn`` in shares of the image.
+
+    `coords`, `offsets` hold the ring of each object in pixels; the rest is as for `box_rows`.
+    """
+    values = coords / np.repeat(sizes, np.diff(offsets), axis=0)
+    return _rows(classes, values.ravel(), offsets * 2, image_offsets, decimals)
+
+
+def _rows(
+    classes: Indices, values: Floats, offsets: Indices, image_offsets: Indices, decimals: int
+) -> list[bytes]:
+    numbers, one = (values + 0.0).tolist(), f" %.{decimals}f"  # + 0.0: no "-0.000000"
+    rows = [
+        f"{index}{one * (end - start) % tuple(numbers[start:end])}\n"
+        for index, (start, end) in zip(classes.tolist(), pairwise(offsets.tolist()), strict=True)
+    ]
+    return ["".join(rows[start:end]).encode() for start, end in pairwise(image_offsets.tolist())]
+
+
+class Lines(msgspec.Struct, frozen=True):
+    """The lines of several label files that hold numbers, blank ones left out.
+
+    Attributes
+    ----------
+    numbers : float64 (k,)
+        The numbers of all lines.
+    offsets : int64 (n + 1,)
+        Line i has ``numbers[offsets[i]:offsets[i + 1]]``.
+    images : int64 (n,)
+        Which of the files each line is in.
+    places : list of (int, bytes)
+        Line number, from 1, and bytes of each line.
+    """
+
+    numbers: Floats
+    offsets: Indices
+    images: Indices
+    places: list[tuple[int, bytes]]
+
+    @property
+    def lengths(self) -> Indices:
+        """How many numbers each line has."""
+        return np.diff(self.offsets)
+
+
+def parse(files: Sequence[bytes]) -> Lines:
+    r"""Every line of some label files; numbers that are none become NaN.
+
+    >>> lines = parse([b"0 .5 .5 1 1\r\n\r\n1 2\n", b"x 1"])
+    >>> lines.offsets.tolist(), lines.images.tolist()
+    ([0, 5, 7, 9], [0, 0, 1])
+    >>> lines.numbers[-2:]
+    array([nan,  1.])
+    """
+    places, tokens, images = [], [], []
+    for image, data in enumerate(files):
+        for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").splitlines(), 1):
+            words = line.split()
+            if words:
+                places.append((number, line))
+                tokens.append(words)
+                images.append(image)
+    offsets = np.zeros(len(tokens) + 1, np.int64)
+    np.cumsum([len(words) for words in tokens], out=offsets[1:])
+    return Lines(_numbers(tokens, int(offsets[-1])), offsets, np.array(images, np.int64), places)
+
+
+def _numbers(tokens: list[list[bytes]], total: int) -> Floats:
+    try:
+        return np.fromiter(map(float, chain.from_iterable(tokens)), np.float64, total)
+    except ValueError:
+        return np.fromiter(map(_number, chain.from_iterable(tokens)), np.float64, total)
+
+
+def _number(word: bytes) -> float:
+    try:
+        return float(word)
+    except ValueError:
+        return np.nan
+
+
+def faults(lines: Lines, class_count: int) -> dict[int, InputError]:
+    """What is wrong with which line: not numbers, no such class, or not as many values as a shape has."""
+    if not len(lines.places):
+        return {}
+    starts, lengths = lines.offsets[:-1], lines.lengths
+    finite = np.logical_and.reduceat(np.isfinite(lines.numbers), starts)
+    classes = lines.numbers[starts]
+    known = (classes >= 0) & (classes < class_count) & (classes == np.floor(classes))
+    shaped = (lengths == 5) | (lengths == 6) | (lengths >= 7) & (lengths % 2 == 1)
+    good = finite & known & shaped & ~_negative(lines)
+    return {int(i): _fault(lines, int(i), class_count) for i in np.flatnonzero(~good)}
+
+
+def _negative(lines: Lines) -> Bools:
+    """Which lines are boxes of negative width or height."""
+    boxes = np.flatnonzero((lines.lengths == 5) | (lines.lengths == 6))
+    negative = np.zeros(len(lines.places), np.bool_)
+    at = lines.offsets[boxes]
+    negative[boxes] = (lines.numbers[at + 3] < 0) | (lines.numbers[at + 4] < 0)
+    return negative
+
+
+def _fault(lines: Lines, index: int, class_count: int) -> InputError:
+    number, line = lines.places[index]
+    where, row = Where(line=number), lines.numbers[lines.offsets[index] : lines.offsets[index + 1]]
+    if not np.isfinite(row).all():
+        return DecodeError(f"expected finite numbers, got {_shown(line)}", where=where)
+    if not (0 <= row[0] < class_count and row[0] == int(row[0])):
+        word = _shown(line.split()[0])
+        return DecodeError(f"expected a class from 0 to {class_count - 1}, got {word}", where=where)
+    if len(row) in (5, 6):
+        return GeometryError(f"expected a width and a height >= 0, got {_shown(line)}", where=where)
+    return GeometryError(
+        f"expected a class and 4 values of a box (or 5 with a confidence), or 3 or more pairs of a polygon, "
+        f"got {len(row)} values: {_shown(line)}",
+        where=where,
+    )
+
+
+def _shown(line: bytes) -> str:
+    return shown(line[:400].decode("utf-8", "replace"))

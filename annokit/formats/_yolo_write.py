@@ -1,0 +1,201 @@
+"""Writing YOLO detect and segment datasets in Ultralytics' layout."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+from msgspec import Meta
+
+from annokit.dataset import Dataset
+from annokit.errors import UsageError
+from annokit.formats import _yolo_yaml
+from annokit.formats._base import Options
+from annokit.formats._classes import Classes
+from annokit.formats._yolo_files import Page, Pages
+from annokit.formats._yolo_layout import NAMES_FILE
+from annokit.formats._yolo_shapes import boxes, outlines
+from annokit.formats._yolo_text import box_rows, ring_rows
+from annokit.io.batches import batched
+from annokit.io.output import write_many
+from annokit.model import (
+    Box,
+    DataRow,
+    Mask,
+    MaskReference,
+    ObjectAnnotation,
+    Ontology,
+    Polygon,
+    RotatedBox,
+    Tool,
+)
+from annokit.report import Report, census, kind_of
+from annokit.run import Run
+
+__all__ = ["WriteOptions", "write"]
+
+_BATCH = 500
+_AREAL = frozenset((Box, RotatedBox, Polygon, Mask))
+_LOSSES = {
+    "no-place": "label files hold boxes and polygons only",
+    "not-an-image": "label files hold pixels of one image only",
+    "mask-not-fetched": "the mask is a URL only (`annokit masks list` names them, --masks reads them)",
+    "crowd": "it stands for a group of objects (--crowd keep writes it as one)",
+    "zero-area": "it covers nothing, or less than the last decimal can say",
+    "outside-image": "it lies outside the image",
+    "too-few-points": "a polygon needs three vertices",
+    "not-finite": "its coordinates are not finite",
+}
+_CHANGES = {
+    "clipped": ("it was cut at the border of the image", False),
+    "parts-joined": ("its parts were joined along lines, since a row has one ring", True),
+    "holes-joined": ("its holes were tied to the outside along lines, since a row has one ring", True),
+    "mask-outlined": ("a mask is written as the outline of its pixels", False),
+    "corners": ("a box is written as its four corners", False),
+    "box-only": ("the detect task keeps the box of a shape, not the shape", True),
+    "no-confidence": ("training labels have no place for a confidence", True),
+    "duplicate-row": ("the row is in its file already; Ultralytics drops one of them when training", False),
+    "rounded": ("coordinates are shares of the image with a fixed number of decimals", False),
+}
+
+_DERIVED = {"corners": "object:polygon", "box-only": "object:box"}
+
+
+class WriteOptions(Options, frozen=True):
+    """How YOLO is written."""
+
+    task: Annotated[
+        Literal["detect", "segment"], Meta(description="write boxes, or polygons with one ring each")
+    ] = "detect"
+    decimals: Annotated[int, Meta(ge=1, le=15, description="decimals of the coordinates")] = 6
+    crowd: Annotated[
+        Literal["skip", "keep"],
+        Meta(description="objects that stand for a group: leave out, or write as one"),
+    ] = "skip"
+    images: Annotated[
+        Literal["none", "copy", "link"], Meta(description="put the image files beside the labels")
+    ] = "none"
+    ids: Annotated[
+        dict[str, int] | None, Meta(description="class number of each class, 0 to n - 1 without gaps")
+    ] = None
+
+
+def write(dataset: Dataset, target: Path, options: WriteOptions, run: Run) -> None:
+    """Write all rows below `target`: labels for every one, names.ndjson, data.yaml and, if asked, images.
+
+    Classes are numbered as the ontology has them, tools of one name being one class. What a label file
+    cannot hold is lost under a name; shapes are cut at the border of the image, so that a trainer refuses
+    no file.
+    """
+    classes = _classes(dataset.ontology, options.ids, run.report)
+    with (target / NAMES_FILE).open("wb") as names:
+        pages = Pages(dataset.outline.keys, target, names, options.images, run.report)
+        for rows in batched(dataset.rows(run), _BATCH):
+            _write_batch(pages.open(rows), target, classes, options, run.report)
+    extra = dataset.ontology.extra.get("yolo", {})
+    (target / "data.yaml").write_bytes(_yolo_yaml.dump(classes.names, pages.splits(), extra))
+    classes.account(run.report)
+
+
+def _classes(ontology: Ontology, ids: Mapping[str, int] | None, report: Report) -> Classes:
+    """The classes in the ontology's order, or as `ids` numbers them."""
+    if ids is None:
+        return Classes(ontology)
+    if sorted(ids.values()) != list(range(len(ids))):
+        raise UsageError(f"expected class numbers from 0 to {len(ids) - 1}, each once, got others in ids")
+    Classes(ontology).require_all(ids)
+    known = {tool.name for tool in ontology.tools}
+    added = [Tool(name=name) for name in ids if name not in known]
+    report.count("read", "categories", len(added))
+    tools = sorted((*ontology.tools, *added), key=lambda tool: ids[tool.name])
+    return Classes(Ontology(tools=tuple(tools)))
+
+
+def _write_batch(
+    pages: Sequence[Page], target: Path, classes: Classes, options: WriteOptions, report: Report
+) -> None:
+    """Write the label files of some images, and account for all that is in their rows."""
+    found = [(place, one) for place, page in enumerate(pages) for one in _objects(page.row, options, report)]
+    objects = [one for _, one in found]
+    places = np.array([place for place, _ in found], np.int64)
+    sizes = np.array([page.size for page in pages], np.float64).reshape(-1, 2)[places]
+    draw, text = (boxes, box_rows) if options.task == "detect" else (outlines, ring_rows)
+    drawn = draw(objects, sizes, options.decimals)
+    kept = drawn.kept.tolist()
+    indices = np.array([classes.index(objects[i]) for i in kept], np.int64)
+    offsets = np.searchsorted(places[drawn.kept], np.arange(len(pages) + 1))
+    texts = text(indices, drawn.values, drawn.offsets, sizes[drawn.kept], offsets, options.decimals)
+    write_many(target, [page.label for page in pages], texts)
+    examples = [pages[place].row.name for place, _ in found]
+    for index, code in drawn.lost.items():
+        report.lose(code, kind_of(objects[index]), _LOSSES[code], example=examples[index])
+    report.count_all("written", Counter(kind_of(objects[index]) for index in kept))
+    changed = [*drawn.changed, *_changes(objects, kept, texts, options.task)]
+    _note(changed, objects, examples, report)
+
+
+def _objects(row: DataRow, options: WriteOptions, report: Report) -> Iterator[ObjectAnnotation]:
+    """The objects of a row that a label file may hold; all else is accounted here."""
+    report.count("written", "data_rows")
+    report.count("written", "labels", len(row.labels))
+    for annotation in chain.from_iterable(label.annotations for label in row.labels):
+        if not isinstance(annotation, ObjectAnnotation):
+            report.lose_all("no-place", census(annotation), _LOSSES["no-place"], example=row.name)
+            continue
+        for question in annotation.classifications:
+            report.lose_all("no-place", census(question), _LOSSES["no-place"], example=row.name)
+        code = _reason_against(annotation, options)
+        if code:
+            report.lose(code, kind_of(annotation), _LOSSES[code], example=row.name)
+        else:
+            yield annotation
+
+
+def _reason_against(one: ObjectAnnotation, options: WriteOptions) -> str:
+    """The code of the reason why a label file cannot hold an object, if there is one."""
+    if one.space != "pixel" or one.frame is not None or one.page is not None:
+        return "not-an-image"
+    if one.is_crowd and options.crowd == "skip":
+        return "crowd"
+    if type(one.geometry) in _AREAL or (options.task == "detect" and one.box is not None):
+        return ""
+    return "mask-not-fetched" if isinstance(one.geometry, MaskReference) else "no-place"
+
+
+def _changes(
+    objects: Sequence[ObjectAnnotation], kept: Sequence[int], texts: Sequence[bytes], task: str
+) -> Iterator[tuple[int, str]]:
+    """What became of the objects that were written, apart from what was done to their shapes."""
+    written = iter(kept)
+    for text in texts:
+        rows = set[bytes]()
+        for row, index in zip(text.splitlines(), written, strict=False):
+            yield index, "rounded"
+            if row in rows:
+                yield index, "duplicate-row"
+            rows.add(row)
+            if task == "detect" and type(objects[index].geometry) is not Box:
+                yield index, "box-only"
+            if objects[index].confidence is not None:
+                yield index, "no-confidence"
+
+
+def _note(
+    changed: Iterable[tuple[int, str]],
+    objects: Sequence[ObjectAnnotation],
+    examples: Sequence[str],
+    report: Report,
+) -> None:
+    """Report what was changed, and count the shapes that nobody drew."""
+    grouped: dict[tuple[str, str], list[int]] = {}
+    for index, code in changed:
+        grouped.setdefault((code, kind_of(objects[index])), []).append(index)
+    for (code, kind), found in grouped.items():
+        message, lossy = _CHANGES[code]
+        report.note(code, kind, message, example=examples[found[0]], n=len(found), lossy=lossy)
+        if code in _DERIVED:
+            report.count("derived", _DERIVED[code], len(found))

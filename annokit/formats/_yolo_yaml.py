@@ -1,0 +1,163 @@
+"""data.yaml: the classes of a YOLO dataset, and where its splits are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from annokit.errors import DecodeError, InputError, LimitExceeded, UsageError, Where, shown
+from annokit.io.source import Source
+
+__all__ = ["SUFFIXES", "DataYaml", "dump", "find", "is_data_yaml", "load"]
+
+_SPLITS = {"train": "train", "val": "val", "validation": "val", "valid": "val", "test": "test"}
+_KNOWN = {*_SPLITS, "path", "names", "nc", "download"}
+SUFFIXES = (".yaml", ".yml")
+
+
+class DataYaml(msgspec.Struct, frozen=True):
+    """What data.yaml says.
+
+    Attributes
+    ----------
+    file : Path
+    names : list of str
+        The classes by index.
+    path : str
+        The dataset's folder, as it stands there.
+    splits : list of (str, str)
+        Each split with one of its places: a folder, a list in a text file or an image.
+    extra : dict
+        Other keys.
+    """
+
+    file: Path
+    names: list[str]
+    path: str
+    splits: list[tuple[str, str]]
+    extra: dict[str, Any]
+
+
+def is_data_yaml(text: bytes) -> bool:
+    r"""Whether a YAML text has the keys of a YOLO dataset.
+
+    >>> is_data_yaml(b"train: images/train\nnames: [car]\n"), is_data_yaml(b"name: x")
+    (True, False)
+    """
+    return (
+        re.search(rb"(?m)^names\s*:", text) is not None
+        and re.search(rb"(?m)^(train|val|validation|valid|test)\s*:", text) is not None
+    )
+
+
+def find(source: Source) -> Path:
+    """The data.yaml of a folder, or the file itself."""
+    if source.path is None:
+        raise UsageError("a YOLO dataset is a folder or its data.yaml, got a stream of bytes")
+    if not source.is_dir:
+        return source.path
+    files = [path for path in sorted(source.path.iterdir()) if path.suffix.lower() in SUFFIXES]
+    found = [path for path in files if path.stem == "data"] or [
+        path for path in files if path.is_file() and is_data_yaml(path.read_bytes()[: 1 << 20])
+    ]
+    if len(found) == 1:
+        return found[0]
+    names = ", ".join(path.name for path in found)
+    raise InputError(
+        f"expected one data.yaml with the names of the classes, got {names or 'none'}",
+        where=Where(source.name),
+        hint="give its path" if found else None,
+    )
+
+
+def load(file: Path) -> DataYaml:
+    """Read and check a data.yaml.
+
+    Raises
+    ------
+    DecodeError
+        It is not YAML, or says something else than a YOLO dataset does.
+    InputError
+        It is of a task that is not read.
+    """
+    text = Source(file).read_bytes()
+    where = Where(str(file))
+    document = _parsed(text, yaml.SafeLoader, where)
+    if not isinstance(document, dict):
+        raise DecodeError("expected names, train and val, got no mapping", where=where)
+    if "kpt_shape" in document:
+        raise InputError(
+            "expected a detect or segment dataset, got a pose one (it has kpt_shape)",
+            where=where,
+            hint="keypoints of YOLO are not read yet",
+            code="not-read-yet",
+        )
+    names = _names(_parsed(text, yaml.BaseLoader, where).get("names"), where)
+    _check_count(document.get("nc"), names, where)
+    extra = {str(key): value for key, value in document.items() if key not in _KNOWN}
+    return DataYaml(file, names, str(document.get("path") or ""), _splits(document, where), extra)
+
+
+def _parsed(text: bytes, loader: Any, where: Where) -> Any:
+    """The document. BaseLoader takes every scalar for text, so that a class called ``no`` stays one."""
+    try:
+        return yaml.load(text, loader)  # noqa: S506  # a safe loader or its base
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else None
+        raise DecodeError(f"not valid YAML: {error.problem}", where=where.at(line=line)) from error
+    except (yaml.YAMLError, ValueError) as error:
+        raise DecodeError(f"not valid YAML: {shown(str(error))}", where=where) from error
+    except RecursionError as error:
+        raise LimitExceeded("the YAML is nested too deeply to be read", where=where) from error
+
+
+def _names(given: Any, where: Where) -> list[str]:
+    where = where.at(path="$.names")
+    if isinstance(given, dict):
+        try:
+            indexed = {int(key): name for key, name in given.items()}
+        except (TypeError, ValueError) as error:
+            raise DecodeError("expected class numbers as keys", where=where) from error
+        missing = [index for index in range(len(indexed)) if index not in indexed]
+        if missing:
+            raise DecodeError(
+                f"expected the classes 0 to {len(indexed) - 1}, got none numbered {missing[0]}", where=where
+            )
+        given = [indexed[index] for index in range(len(indexed))]
+    if not isinstance(given, list) or not given or not all(isinstance(name, str) for name in given):
+        raise DecodeError(f"expected the names of the classes, got {shown(given)}", where=where)
+    return given
+
+
+def _check_count(nc: Any, names: Sequence[str], where: Where) -> None:
+    if nc is not None and nc != len(names):
+        raise DecodeError(f"expected nc to be {len(names)}, as there are names, got {shown(nc)}", where=where)
+
+
+def _splits(document: Mapping[Any, Any], where: Where) -> list[tuple[str, str]]:
+    splits = []
+    for key, split in _SPLITS.items():
+        given = document.get(key) or []
+        for place in given if isinstance(given, list) else [given]:
+            if not isinstance(place, str):
+                problem = f"expected a folder, a text file or a list of them, got {shown(place)}"
+                raise DecodeError(problem, where=where.at(path=f"$.{key}"))
+            splits.append((split, place))
+    if not splits:
+        raise DecodeError("expected train, val or test to say where the images are", where=where)
+    return splits
+
+
+def dump(names: Sequence[str], splits: Mapping[str, str], extra: Mapping[str, Any]) -> bytes:
+    """A data.yaml. It has no `path`: Ultralytics then takes the folder the file is in."""
+    document = dict(splits) | {"nc": len(names), "names": dict(enumerate(names))}
+    document |= {key: value for key, value in extra.items() if key not in _KNOWN}
+    text: bytes = yaml.safe_dump(
+        document, sort_keys=False, allow_unicode=True, encoding="utf-8", width=float("inf")
+    )
+    return text
