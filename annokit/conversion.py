@@ -24,7 +24,7 @@ from annokit.select import assign_splits, choose_labels, parse_split, rename_cla
 __all__ = ["Labels", "convert", "detect", "read", "write"]
 
 _Document: TypeAlias = Mapping[str, Any]
-Labels: TypeAlias = Readable | Sequence[Readable] | _Document | Sequence[_Document]
+Labels: TypeAlias = Readable | Source | Sequence[Readable | Source] | _Document | Sequence[_Document]
 """What can be read: a path, bytes, a binary stream, a parsed document, or several of one of these."""
 
 
@@ -158,9 +158,9 @@ def write(
     given = parse_options(writer.options, options, f"writing {format}")
     account = Report(source=dataset.source, target=os.fspath(target))
     put_aside = StagedFile(
-        f"{target}.quarantine.ndjson", overwrite=True, sources=dataset.paths, optional=True
+        f"{Path(target)}.quarantine.ndjson", overwrite=True, sources=dataset.paths, optional=True
     )
-    beside = StagedFile(report or f"{target}.report.json", overwrite=True, sources=dataset.paths)
+    beside = StagedFile(report or f"{Path(target)}.report.json", overwrite=True, sources=dataset.paths)
     is_file = writer.target == "file" or (writer.target == "either" and Path(target).suffix == ".parquet")
     place = (StagedFile if is_file else StagedFolder)(target, overwrite=overwrite, sources=dataset.paths)
     with staged(beside, put_aside, place):

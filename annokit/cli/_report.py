@@ -36,6 +36,6 @@ def say_losses(losses: list[Loss]) -> None:
     """One line each: how often, what, why, its code, an example."""
     for loss in losses:
         word, style = ("lost", "yellow") if loss.lossy else ("note", "dim")
-        example = f", as {shown(loss.examples[0], 120)}" if loss.examples else ""
+        example = f", e.g. {shown(loss.examples[0], 120)}" if loss.examples else ""
         message = f"{shown(loss.message, 300)} [{loss.code}]"
         say(f"{word}: {loss.count} {loss.kind}: {message}{example}", style)

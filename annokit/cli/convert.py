@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from pathlib import Path
 from typing import Any
 
 import click
@@ -74,12 +75,12 @@ def command(
         account = convert(
             opened, target, to=to, format=format, report=report, progress=advance, **settings, **options
         )
-    put_aside = account.total("quarantined")
+    beside, put_aside = Path(target), account.total("quarantined")
     if as_json:
         say_json(account.to_dict())
     elif not quiet:
         say_report(account)
-        say(f"written to {target}, report in {report or f'{target}.report.json'}")
+        say(f"written to {target}, report in {report or f'{beside}.report.json'}")
         if put_aside:
-            say(f"{put_aside} records put aside in {target}.quarantine.ndjson (annokit requeue)")
+            say(f"{put_aside} records put aside in {beside}.quarantine.ndjson (annokit requeue)")
     return 1 if put_aside or account.total("skipped") else 0

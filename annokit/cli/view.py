@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from annokit.cli._options import ReadCommand, check_options
+from annokit.cli._output import say
 from annokit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -62,3 +63,4 @@ def command(
     )
     with staged_file(output, overwrite=overwrite, sources=dataset.paths) as path:
         path.write_bytes(picture)
+    say(f"written to {output}")

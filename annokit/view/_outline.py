@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from annokit.geometry import mask_batch
 from annokit.model import Box, Geometry, Keypoints, Line, Mask, Point, Polygon, RotatedBox
 from annokit.model.base import Floats
 from annokit.view._scene import box_ring
 
-__all__ = ["Outline", "mask_rings", "outline"]
+__all__ = ["Outline", "outline"]
 
 _FAR = 1e5
 
@@ -57,7 +59,7 @@ def _outline(shape: Geometry, skeleton: Sequence[tuple[int, int]]) -> Outline | 
         case Polygon():
             return Outline(rings=list(shape.rings()))
         case Mask():
-            return Outline(rings=mask_rings(shape))
+            return Outline(rings=_mask_rings(shape))
         case Line():
             return Outline(lines=[shape.coords])
         case Point():
@@ -76,50 +78,9 @@ def _skeleton(shape: Keypoints, skeleton: Sequence[tuple[int, int]]) -> Outline:
     return Outline(lines=bones, points=shape.coords[kept], filled=(shape.visibility[kept] == 2).tolist())
 
 
-def mask_rings(mask: Mask) -> list[Floats]:
-    """The exact outline of a mask along its pixel edges, as rings for an even-odd fill.
+def _mask_rings(mask: Mask) -> list[Floats]:
+    """The exact outline along the pixel edges, holes too."""
+    from annokit_fast import rle
 
-    >>> [ring.tolist() for ring in mask_rings(Mask(counts=[1, 1, 2], height=2, width=2))]
-    [[[0.0, 1.0], [0.0, 2.0], [1.0, 2.0], [1.0, 1.0]]]
-    """
-    x, y = _corners(mask)
-    # Down a column of corners, and along a row of them, the outline joins the first with the second,
-    # the third with the fourth, ...
-    rows = np.lexsort((x, y))
-    along = np.empty(len(x), np.int64)
-    along[rows] = rows.reshape(-1, 2)[:, ::-1].reshape(-1)
-    points = np.stack([x, y], axis=1).astype(np.float64)
-    return [points[ring] for ring in _loops(along.tolist())]
-
-
-def _corners(mask: Mask) -> tuple[Floats, Floats]:
-    """Where the outline turns, column by column; twice where two pixels touch at a corner only."""
-    ends = np.cumsum(mask.counts, dtype=np.int64)
-    if len(ends) < 2 or ends[-1] == ends[0]:
-        return np.empty(0), np.empty(0)
-    first, last = int(ends[0]) // mask.height, (int(ends[-1]) - 1) // mask.height
-    pixels = np.zeros((last - first + 3, mask.height + 2), np.bool_)
-    flat = np.repeat(np.arange(len(mask.counts)) % 2 == 1, mask.counts)
-    pixels[1:-1, 1:-1] = flat.reshape(mask.width, mask.height)[first : last + 1]
-    a, b, c, d = pixels[:-1, :-1], pixels[1:, :-1], pixels[:-1, 1:], pixels[1:, 1:]
-    touching = (a == d) & (b == c) & (a != b)
-    times = (a ^ b ^ c ^ d) + 2 * touching.astype(np.int8)
-    x, y = np.nonzero(times)
-    times = times[x, y]
-    return np.repeat(x + first, times), np.repeat(y, times)
-
-
-def _loops(along: list[int]) -> list[list[int]]:
-    """Walk from corner to corner, in turn down a column (0-1, 2-3, ...) and along a row."""
-    seen = [False] * len(along)
-    loops = []
-    for start in range(len(along)):
-        loop, at = [], start
-        while not seen[at]:
-            below = at ^ 1
-            seen[at] = seen[below] = True
-            loop += [at, below]
-            at = along[below]
-        if loop:
-            loops.append(loop)
-    return loops
+    coords, offsets, _, _ = rle.to_polygons(mask_batch([mask]))
+    return [coords[start:end] for start, end in itertools.pairwise(offsets.tolist())]
