@@ -24,7 +24,7 @@ from annokit.select import assign_splits, choose_labels, parse_split, rename_cla
 __all__ = ["Labels", "convert", "detect", "read", "write"]
 
 _Document: TypeAlias = Mapping[str, Any]
-Labels: TypeAlias = Readable | Source | Sequence[Readable | Source] | _Document | Sequence[_Document]
+Labels: TypeAlias = "Readable | Source | Sequence[Readable | Source] | _Document | Sequence[_Document]"
 """What can be read: a path, bytes, a binary stream, a parsed document, or several of one of these."""
 
 
