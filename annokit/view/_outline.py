@@ -15,8 +15,6 @@ from annokit.view._scene import box_ring
 
 __all__ = ["Outline", "outline"]
 
-_FAR = 1e5
-
 
 @dataclass(frozen=True, slots=True)
 class Outline:
@@ -31,11 +29,12 @@ class Outline:
         """Every vertex and point."""
         return np.concatenate([*self.rings, *self.lines, self.points])
 
-    def scaled(self, x: float, y: float) -> Outline:
-        """The same in other units; what lies absurdly far out is brought nearer, for drawing programs."""
+    def scaled(self, x: float, y: float, far: float = 1e12) -> Outline:
+        """The same in other units; what lies absurdly far out is brought nearer."""
 
         def place(coords: Floats) -> Floats:
-            return np.clip(coords * (x, y), -_FAR, _FAR)
+            with np.errstate(over="ignore"):
+                return np.clip(coords * (x, y), -far, far)
 
         rings, lines = [place(ring) for ring in self.rings], [place(line) for line in self.lines]
         return Outline(rings, lines, place(self.points), self.filled)

@@ -20,6 +20,8 @@ _FILL = {"mask": 0.45, "box": 0.1, "rotated_box": 0.1, "polygon": 0.35}
 _LINE, _HALO, _DOT = 2.0, 4.0, 4.5
 _TAG_SIZE, _TAG_HEIGHT, _TAG_PAD = 12.0, 17.0, 4.0
 _MOST_TAGS = 200
+_FAR = 1e5
+"""Pixels from the canvas; drawing programs choke on coordinates much farther out."""
 
 _Rect = tuple[float, float, float, float]
 
@@ -83,7 +85,7 @@ def answered(classification: Classification) -> str:
 
 def draw_shapes(marks: Sequence[Mark], scale: float, width: float, height: float) -> list[Item]:
     """All shapes on a canvas, the large ones first, and their tags above them."""
-    placed = [(mark, mark.outline.scaled(scale, scale)) for mark in marks]
+    placed = [(mark, mark.outline.scaled(scale, scale, _FAR)) for mark in marks]
     placed.sort(key=lambda pair: -_area(pair[1]))
     items = [item for mark, where in placed for item in _draw(mark, where)]
     if len(placed) <= _MOST_TAGS:
