@@ -76,3 +76,91 @@ def perimeter(coords, rings, polygons, out):
 def is_clockwise(coords, rings, out):
     for r in range(rings.size - 1):
         out[r] = _signed_area(coords, rings[r], rings[r + 1]) > 0.0
+
+
+@jit
+def contains(coords, rings, polygons, boxes, where, out):
+    """Whether each polygon holds each point: inside its first ring, and in no other."""
+    for i in range(polygons.size - 1):
+        for k in range(where.shape[0]):
+            x, y = where[k, 0], where[k, 1]
+            out[i, k] = False
+            if not (boxes[i, 0] <= x <= boxes[i, 2] and boxes[i, 1] <= y <= boxes[i, 3]):
+                continue
+            for r in range(polygons[i], polygons[i + 1]):
+                inside = False
+                begin, end = rings[r], rings[r + 1]
+                if begin < end:
+                    ax, ay = coords[end - 1, 0], coords[end - 1, 1]
+                    for j in range(begin, end):
+                        bx, by = coords[j, 0], coords[j, 1]
+                        if (ay > y) != (by > y):
+                            # The edge passes to the right of the point when the turn and its direction agree.
+                            turn = (bx - ax) * (y - ay) - (x - ax) * (by - ay)
+                            inside ^= (turn > 0.0) == (by > ay)
+                        ax, ay = bx, by
+                if r == polygons[i]:
+                    out[i, k] = inside
+                    if not inside:
+                        break
+                elif inside:
+                    out[i, k] = False
+                    break
+
+
+@jit
+def _keep_side(points, n, axis, limit, sign, to):
+    """Vertices of a ring cut at a vertical or horizontal line; returns their number."""
+    m = 0
+    before = n - 1
+    for j in range(n):
+        side = sign * (points[j, axis] - limit)
+        side_before = sign * (points[before, axis] - limit)
+        if (side > 0.0 > side_before) or (side < 0.0 < side_before):
+            t = side_before / (side_before - side)
+            other = 1 - axis
+            to[m, axis] = limit
+            to[m, other] = points[before, other] + t * (points[j, other] - points[before, other])
+            m += 1
+        if side >= 0.0:
+            to[m, 0] = points[j, 0]
+            to[m, 1] = points[j, 1]
+            m += 1
+        before = j
+    return m
+
+
+@jit
+def clip(coords, rings, polygons, boxes):
+    """Rings cut at the four sides of each polygon's box; those that vanish are left out."""
+    most = 0
+    for r in range(rings.size - 1):
+        most = max(most, rings[r + 1] - rings[r])
+    points = np.empty((16 * most + 16, 2))
+    other = np.empty((16 * most + 16, 2))
+    out = np.empty((2 * coords.shape[0] + 64, 2))
+    ring_ends = np.zeros(rings.size, np.int64)
+    polygon_ends = np.zeros(polygons.size, np.int64)
+    o = 0
+    kept = 0
+    for i in range(polygons.size - 1):
+        for r in range(polygons[i], polygons[i + 1]):
+            n = rings[r + 1] - rings[r]
+            points[:n] = coords[rings[r] : rings[r + 1]]
+            for side in range(4):
+                n = _keep_side(points, n, side & 1, boxes[i, side], 1.0 if side < 2 else -1.0, other)
+                points, other = other, points
+            if n < 3:
+                if r == polygons[i]:
+                    break
+                continue
+            if o + n > out.shape[0]:
+                larger = np.empty((2 * (o + n), 2))
+                larger[:o] = out[:o]
+                out = larger
+            out[o : o + n] = points[:n]
+            o += n
+            kept += 1
+            ring_ends[kept] = o
+        polygon_ends[i + 1] = kept
+    return out[:o].copy(), ring_ends[: kept + 1].copy(), polygon_ends

@@ -177,24 +177,18 @@ class RleBatch:
         """
         items = [rles] if isinstance(rles, Mapping) else list(rles)
         heights, widths = _coco_sizes(items)
-        texts: list[bytes] = []
-        lists: list[Array] = []
-        for i, item in enumerate(items):
-            counts = item["counts"]
-            if isinstance(counts, str):
-                texts.append(_ascii(counts, i))
-            elif isinstance(counts, bytes):
-                texts.append(counts)
-            else:
-                lists.append(vector(counts, np.uint32, f"counts of mask {i}"))
-        if not lists:
-            ends = _ends(np.fromiter(map(len, texts), np.int64, len(texts)))
-            return batch_from_strings(b"".join(texts), ends, heights, widths)
-        if texts:
-            return cls.concatenate(cls.from_coco([item])._between(0, 1) for item in items)
+        values = [item["counts"] for item in items]
+        kinds = set(map(type, values))
+        if kinds == {str}:
+            values = [_ascii(text, i) for i, text in enumerate(values)]
+            kinds = {bytes}
+        if kinds <= {bytes}:
+            return batch_from_strings(b"".join(values), _ends(list(map(len, values))), heights, widths)
+        if kinds & {str, bytes}:
+            return cls.concatenate(map(cls.from_coco, items))
+        lists = [vector(counts, np.uint32, f"counts of mask {i}") for i, counts in enumerate(values)]
         lists = [part if len(part) else np.zeros(1, np.uint32) for part in lists]
-        ends = _ends(np.fromiter(map(len, lists), np.int64, len(lists)))
-        return cls(np.concatenate(lists), ends, heights, widths)
+        return cls(np.concatenate(lists), _ends(list(map(len, lists))), heights, widths)
 
     def to_coco(self, *, compressed: bool = True) -> list[dict[str, Any]]:
         """COCO's dicts, one a mask: counts as bytes, as pycocotools gives them, or as lists of int.
@@ -245,7 +239,7 @@ def batch_from_strings(buffer: Any, offsets: Any, heights: Any, widths: Any) -> 
     return trusted(counts, starts, tall, wide)
 
 
-def _ends(lengths: Array) -> Array:
+def _ends(lengths: Array | Sequence[int]) -> Array:
     """Offsets of items with these lengths."""
     offsets = np.zeros(len(lengths) + 1, np.int64)
     np.cumsum(lengths, out=offsets[1:])
@@ -262,14 +256,13 @@ def _sum_message(batch: RleBatch, i: int) -> str:
 
 
 def _coco_sizes(items: Sequence[Any]) -> tuple[Array, Array]:
-    pairs = np.zeros((len(items), 2), np.int64)
     for i, item in enumerate(items):
         if not isinstance(item, Mapping) or "size" not in item or "counts" not in item:
             raise TypeError(f"mask {i}: expected a dict with 'size' and 'counts', got {type(item).__name__}")
-        size = vector(item["size"], np.int64, f"size of mask {i}")
-        if len(size) != 2:
-            raise ValueError(f"size of mask {i}: expected [height, width], got {len(size)} numbers")
-        pairs[i] = size
+        if len(item["size"]) != 2:
+            raise ValueError(f"size of mask {i}: expected [height, width], got {len(item['size'])} numbers")
+    pairs = np.array([item["size"] for item in items]).reshape(-1, 2)
+    pairs = vector(pairs, np.int64, "size", 2)
     return pairs[:, 0].copy(), pairs[:, 1].copy()
 
 

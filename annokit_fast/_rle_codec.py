@@ -95,6 +95,17 @@ def decode(counts, offsets, heights, widths, clear, out):
 
 
 @jit
+def paint(counts, offsets, order, labels, out):
+    """Paint masks with their labels into flat column-major pixels, in the order given."""
+    for i in order:
+        position = np.int64(0)
+        for k in range(offsets[i], offsets[i + 1] - 1, 2):
+            start = position + np.int64(counts[k])
+            position = start + np.int64(counts[k + 1])
+            out[start:position] = labels[i]
+
+
+@jit
 def _room(buffer, used, more):
     """`buffer`, or a larger copy of it, with place for `more` items after the first `used`."""
     if used + more <= buffer.size:

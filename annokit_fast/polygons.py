@@ -7,14 +7,24 @@ Polygons are flat arrays: `coords` (p, 2) float64 in pixels, x to the right, y d
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from annokit_fast import _polygons
-from annokit_fast._checks import Array, output, parts, points, ragged
+from annokit_fast import _polygons, rle
+from annokit_fast._checks import Array, freeze, output, parts, points, ragged, vector
 
-__all__ = ["area", "bounds", "is_clockwise", "perimeter"]
+__all__ = [
+    "area",
+    "bounds",
+    "clip_to_box",
+    "contains_points",
+    "is_clockwise",
+    "perimeter",
+    "to_label_map",
+    "to_mask",
+    "to_masks",
+]
 
 
 def __dir__() -> list[str]:
@@ -87,3 +97,163 @@ def is_clockwise(coords: Any, ring_offsets: Any) -> Array:
     result = np.empty(len(rings) - 1, np.bool_)
     _polygons.is_clockwise(xy, rings, result)
     return result
+
+
+def contains_points(
+    coords: Any, ring_offsets: Any, polygon_offsets: Any, where: Any, out: Array | None = None
+) -> Array:
+    """Whether each polygon holds each point: (n, m) bool.
+
+    Parameters
+    ----------
+    coords, ring_offsets, polygon_offsets
+        n polygons.
+    where : (m, 2) float64
+        Points x, y.
+    out : (n, m) bool, optional
+
+    Notes
+    -----
+    A point is in a ring when a line from it crosses the ring an odd number of times; in a polygon when it is in its
+    first ring and in no other. A point exactly on an edge may fall on either side.
+
+    Examples
+    --------
+    >>> from annokit_fast import polygons
+    >>> polygons.contains_points([[0, 0], [4, 0], [4, 4]], [0, 3], [0, 1], [[3, 1], [1, 3]]).tolist()
+    [[True, False]]
+    >>> polygons.contains_points([], [0], [0], [[1, 1]]).shape
+    (0, 1)
+    """
+    xy, rings, owners = parts(coords, ring_offsets, polygon_offsets)
+    asked = points(where, "where")
+    boxes = np.empty((len(owners) - 1, 4), np.float64)
+    _polygons.bounds(xy, rings, owners, boxes)
+    result = output(out, (len(owners) - 1, len(asked)), np.bool_)
+    _polygons.contains(xy, rings, owners, freeze(boxes), asked, result)
+    return result
+
+
+def clip_to_box(
+    coords: Any, ring_offsets: Any, polygon_offsets: Any, boxes: Any
+) -> tuple[Array, Array, Array]:
+    """Polygons cut to boxes, by Sutherland and Hodgman's rule.
+
+    Parameters
+    ----------
+    coords, ring_offsets, polygon_offsets
+        n polygons.
+    boxes : (n, 4) float64, or (4,) for all
+        x1, y1, x2, y2.
+
+    Returns
+    -------
+    coords, ring_offsets, polygon_offsets
+        As many polygons; rings that vanish are left out, and with a first ring its holes.
+
+    Notes
+    -----
+    Areas are right, and so are the pixels drawn. What the rule cannot do: a ring that falls apart comes back as one
+    ring whose pieces hang together by edges along the side of the box, and so is not valid in the sense of shapely.
+    For separate pieces use ``shapely.clip_by_rect``.
+
+    Examples
+    --------
+    >>> from annokit_fast import polygons
+    >>> square = [[0, 0], [4, 0], [4, 4], [0, 4]]
+    >>> coords, rings, owners = polygons.clip_to_box(square, [0, 4], [0, 1], [2, 1, 9, 9])
+    >>> polygons.area(coords, rings, owners).tolist()
+    [6.0]
+    >>> polygons.clip_to_box(square, [0, 4], [0, 1], [5, 5, 9, 9])[2].tolist()
+    [0, 0]
+    """
+    xy, rings, owners = parts(coords, ring_offsets, polygon_offsets)
+    count = len(owners) - 1
+    sides = np.asarray(boxes)
+    if sides.ndim == 1 and sides.size == 4:
+        sides = np.tile(sides, (count, 1))
+    sides = vector(sides, np.float64, "boxes", 2)
+    if sides.shape != (count, 4):
+        raise ValueError(f"boxes: expected shape ({count}, 4) or (4,), got {sides.shape}")
+    if not (sides[:, :2] <= sides[:, 2:]).all():
+        raise ValueError("boxes: expected x1 <= x2 and y1 <= y2, no NaN")
+    clipped, ring_ends, polygon_ends = _polygons.clip(xy, rings, owners, sides)
+    return clipped, ring_ends, polygon_ends
+
+
+def to_masks(
+    coords: Any,
+    ring_offsets: Any,
+    polygon_offsets: Any,
+    height: int,
+    width: int,
+    rule: Literal["coco", "center"] = "coco",
+    object_offsets: Any = None,
+    out: Array | None = None,
+) -> Array:
+    """Dense masks of polygons: (n, height, width) uint8, each column-major, 1 inside.
+
+    The pixels are those of `rle.from_polygons`; see there for `rule` and `object_offsets`, and `rle.decode` for `out`.
+
+    Examples
+    --------
+    >>> from annokit_fast import polygons
+    >>> polygons.to_masks([[0, 0], [2, 0], [2, 2], [0, 2]], [0, 4], [0, 1], 2, 3).tolist()
+    [[[1, 1, 0], [1, 1, 0]]]
+    >>> polygons.to_masks([], [0], [0], 2, 3).shape
+    (0, 2, 3)
+    """
+    batch = rle.from_polygons(coords, ring_offsets, polygon_offsets, height, width, rule, object_offsets)
+    if len(batch) == 0:
+        return output(out, (0, height, width), np.uint8)
+    masks = rle.decode(batch, out)
+    assert isinstance(masks, np.ndarray)  # noqa: S101 - one size, so never a list
+    return masks
+
+
+def to_mask(
+    coords: Any,
+    ring_offsets: Any,
+    polygon_offsets: Any,
+    height: int,
+    width: int,
+    rule: Literal["coco", "center"] = "coco",
+) -> Array:
+    """One dense mask of all polygons together: (height, width) uint8, column-major.
+
+    Examples
+    --------
+    >>> from annokit_fast import polygons
+    >>> polygons.to_mask([[0, 0], [2, 0], [2, 2], [0, 2]], [0, 4], [0, 1], 2, 3).tolist()
+    [[1, 1, 0], [1, 1, 0]]
+    >>> polygons.to_mask([], [0], [0], 1, 2).tolist()
+    [[0, 0]]
+    """
+    count = len(polygon_offsets) - 1
+    masks = to_masks(coords, ring_offsets, polygon_offsets, height, width, rule, [0, max(count, 0)])
+    return masks.reshape(width, height).T if masks.size == 0 else masks.transpose(0, 2, 1)[0].T
+
+
+def to_label_map(
+    coords: Any,
+    ring_offsets: Any,
+    polygon_offsets: Any,
+    height: int,
+    width: int,
+    labels: Any = None,
+    order: Literal["last", "area"] = "last",
+    rule: Literal["coco", "center"] = "coco",
+    object_offsets: Any = None,
+    out: Array | None = None,
+) -> Array:
+    """One image that says which polygon covers each pixel; see `rle.to_label_map`.
+
+    Examples
+    --------
+    >>> from annokit_fast import polygons
+    >>> two = [[0, 0], [2, 0], [2, 1], [0, 1], [1, 0], [3, 0], [3, 1], [1, 1]]
+    >>> polygons.to_label_map(two, [0, 4, 8], [0, 1, 2], 1, 3).tolist()
+    [[1, 2, 2]]
+    """
+    batch = rle.from_polygons(coords, ring_offsets, polygon_offsets, height, width, rule, object_offsets)
+    return rle.to_label_map(batch, labels, order, out)

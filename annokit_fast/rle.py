@@ -14,7 +14,9 @@ import numpy as np
 from annokit_fast import _rle_codec, _rle_contours, _rle_iou, _rle_ops, _rle_raster
 from annokit_fast._checks import MAX_COORDINATE, Array, freeze, output, parts, ragged, sizes, vector
 from annokit_fast._rle_batch import RleBatch, batch_from_strings, trusted
+from annokit_fast._rle_dense import decode, encode, to_label_map
 from annokit_fast._rle_frames import complement, crop, pad, resize_nearest
+from annokit_fast._threads import in_parts
 
 __all__ = [
     "RleBatch",
@@ -31,6 +33,7 @@ __all__ = [
     "merge",
     "pad",
     "resize_nearest",
+    "to_label_map",
     "to_polygons",
     "to_strings",
 ]
@@ -55,6 +58,7 @@ def from_polygons(
     widths: Any,
     rule: Literal["coco", "center"] = "coco",
     object_offsets: Any = None,
+    threads: int = 1,
 ) -> RleBatch:
     """Masks of polygons: each polygon is its first ring minus the others.
 
@@ -75,6 +79,8 @@ def from_polygons(
     object_offsets : (m + 1,) int64, optional
         Object i is the union of the polygons ``object_offsets[i]`` to ``object_offsets[i + 1]``. Without it, every
         polygon is one mask.
+    threads : int
+        Threads to split the masks over; worth it for some hundred masks or more.
 
     Returns
     -------
@@ -102,147 +108,38 @@ def from_polygons(
     else:
         objects = ragged(object_offsets, count, "object_offsets", "polygons")
     tall, wide = sizes(heights, widths, len(objects) - 1)
-    firsts = polygons[objects]  # first ring of every object
-    lengths = np.diff(firsts)
-    single = bool((lengths == 1).all())
-    ring_tall, ring_wide = (tall, wide) if single else (freeze(np.repeat(s, lengths)) for s in (tall, wide))
-    if rule == "coco":
-        counts, offsets = _rle_raster.coco_rings(xy, rings, ring_tall, ring_wide)
-        added, added_offsets = counts[:0], np.zeros(len(rings), np.int64)
-    elif rule == "center":
-        counts, offsets, added, added_offsets = _rle_raster.center_rings(xy, rings, ring_tall, ring_wide)
-    else:
+    if rule not in ("coco", "center"):
         raise ValueError(f"rule: expected 'coco' or 'center', got {rule!r}")
+
+    def drawn(start: int, stop: int) -> RleBatch:
+        p0, p1 = int(objects[start]), int(objects[stop])
+        r0, r1 = int(polygons[p0]), int(polygons[p1])
+        c0, c1 = int(rings[r0]), int(rings[r1])
+        local = freeze(rings[r0 : r1 + 1] - c0), freeze(polygons[p0 : p1 + 1] - r0)
+        members = freeze(objects[start : stop + 1] - p0)
+        return _drawn(xy[c0:c1], local[0], local[1], members, tall[start:stop], wide[start:stop], rule)
+
+    if threads == 1:
+        return _drawn(xy, rings, polygons, objects, tall, wide, rule)
+    return RleBatch.concatenate(in_parts(drawn, len(tall), threads))
+
+
+def _drawn(
+    xy: Array, rings: Array, polygons: Array, objects: Array, heights: Array, widths: Array, rule: str
+) -> RleBatch:
+    lengths = np.diff(polygons[objects])
+    single = bool((lengths == 1).all())
+    tall, wide = (heights, widths) if single else (freeze(np.repeat(s, lengths)) for s in (heights, widths))
+    if rule == "coco":
+        counts, offsets = _rle_raster.coco_rings(xy, rings, tall, wide)
+        added, added_offsets = counts[:0], np.zeros(len(rings), np.int64)
+    else:
+        counts, offsets, added, added_offsets = _rle_raster.center_rings(xy, rings, tall, wide)
     if not single or len(added):
         counts, offsets = _rle_ops.assemble(
-            counts, offsets, added, added_offsets, polygons, objects, tall, wide
+            counts, offsets, added, added_offsets, polygons, objects, heights, widths
         )
-    return trusted(counts, offsets, tall, wide)
-
-
-def encode(masks: Any) -> RleBatch:
-    """Runs of dense masks.
-
-    Parameters
-    ----------
-    masks : (h, w) or (n, h, w), bool or an integer dtype
-        Any nonzero value is foreground. Both memory orders are read in place: each mask column-major (as
-        pycocotools gives them), or row-major (numpy's default); other layouts are copied.
-
-    Returns
-    -------
-    RleBatch
-        One mask for (h, w), n for (n, h, w).
-
-    Raises
-    ------
-    ValueError
-        Another number of dimensions, or 2**32 pixels or more in a mask.
-    TypeError
-        Floats or other dtypes.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from annokit_fast import rle
-    >>> rle.encode(np.array([[0, 1], [0, 7]], np.uint8)).counts.tolist()
-    [2, 2]
-    >>> rle.encode(np.zeros((0, 5), bool)).counts.tolist()
-    [0]
-    """
-    stack = masks if isinstance(masks, np.ndarray) else np.asarray(masks)
-    if stack.ndim == 2:
-        stack = stack[None]
-    if stack.ndim != 3:
-        raise ValueError(f"masks: expected shape (h, w) or (n, h, w), got {stack.shape}")
-    if stack.dtype.kind not in "biu":
-        raise TypeError(f"masks: expected bool or whole numbers, got {stack.dtype}")
-    stack = stack.view(np.uint8) if stack.dtype.itemsize == 1 else (stack != 0).view(np.uint8)
-    n, height, width = stack.shape
-    tall, wide = sizes(height, width, n)
-    columns = stack.transpose(0, 2, 1)
-    if columns.flags.c_contiguous:
-        counts, offsets = _encode_flat(columns, n, height * width)
-    else:
-        counts, offsets = _encode_flat(np.ascontiguousarray(stack), n, height * width)
-        counts, offsets = _rle_raster.transpose(freeze(counts), freeze(offsets), tall, wide)
-    return trusted(counts, offsets, tall, wide)
-
-
-def _encode_flat(masks: Array, n: int, size: int) -> tuple[Array, Array]:
-    pixels = freeze(masks.reshape(-1))
-    counts, offsets = _rle_codec.encode(pixels, n, size)
-    return counts, offsets
-
-
-def decode(batch: RleBatch, out: Array | None = None) -> Array | list[Array]:
-    """Dense masks of runs.
-
-    Parameters
-    ----------
-    batch : RleBatch
-    out : (n, h, w) uint8, optional
-        Array to fill, for masks of one size. Fastest when each mask lies column-major in memory:
-        ``np.empty((n, w, h), np.uint8).transpose(0, 2, 1)``.
-
-    Returns
-    -------
-    (n, h, w) uint8, or a list of n (h, w) uint8
-        An array when all sizes agree (column-major masks, as pycocotools'), else a list. 1 is foreground.
-
-    Raises
-    ------
-    ValueError
-        `out` of another shape or dtype, or not writeable.
-
-    Examples
-    --------
-    >>> from annokit_fast import rle
-    >>> rle.decode(rle.RleBatch([1, 2, 1], [0, 3], 2, 2)).tolist()
-    [[[0, 1], [1, 0]]]
-    >>> rle.decode(rle.RleBatch([], [0], [], [])).shape
-    (0, 0, 0)
-    """
-    n = len(batch)
-    tall, wide = batch.heights, batch.widths
-    height, width = (int(tall[0]), int(wide[0])) if n else (0, 0)
-    if n > 1 and not ((tall == height).all() and (wide == width).all()):
-        if out is not None:
-            raise ValueError("out: expected None for masks of different sizes, got an array")
-        return _decode_each(batch)
-    if out is not None:
-        return _decode_into(batch, out, (n, height, width))
-    flat = np.zeros(n * height * width, np.uint8)
-    _rle_codec.decode(batch.counts, batch.offsets, tall, wide, False, flat)
-    return flat.reshape(n, width, height).transpose(0, 2, 1)
-
-
-def _decode_each(batch: RleBatch) -> list[Array]:
-    ends = np.cumsum(batch.heights.astype(np.int64) * batch.widths)
-    flat = np.zeros(int(ends[-1]), np.uint8)
-    _rle_codec.decode(batch.counts, batch.offsets, batch.heights, batch.widths, False, flat)
-    pixels = np.split(flat, ends[:-1])
-    return [p.reshape(w, h).T for p, w, h in zip(pixels, batch.widths, batch.heights, strict=True)]
-
-
-def _decode_into(batch: RleBatch, out: Array, shape: tuple[int, int, int]) -> Array:
-    if (
-        not isinstance(out, np.ndarray)
-        or out.shape != shape
-        or out.dtype != np.uint8
-        or not out.flags.writeable
-    ):
-        got = f"{out.shape} of {out.dtype}" if isinstance(out, np.ndarray) else type(out).__name__
-        raise ValueError(f"out: expected a writeable uint8 array of shape {shape}, got {got}")
-    columns = out.transpose(0, 2, 1)
-    if columns.flags.c_contiguous:
-        _rle_codec.decode(batch.counts, batch.offsets, batch.heights, batch.widths, True, columns.reshape(-1))
-    elif out.flags.c_contiguous:
-        counts, offsets = _rle_raster.transpose(batch.counts, batch.offsets, batch.widths, batch.heights)
-        _rle_codec.decode(freeze(counts), freeze(offsets), batch.widths, batch.heights, True, out.reshape(-1))
-    else:
-        out[...] = decode(batch)
-    return out
+    return trusted(counts, offsets, heights, widths)
 
 
 def area(batch: RleBatch, out: Array | None = None) -> Array:

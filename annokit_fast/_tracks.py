@@ -1,0 +1,126 @@
+"""Kernels that fill in the frames between key frames."""
+
+# mypy: allow-untyped-defs, allow-untyped-calls, no-check-untyped-defs
+
+from __future__ import annotations
+
+import numpy as np
+
+from annokit_fast._jit import jit
+
+
+@jit
+def piece_keys(keyframes, track_ends, pieces, piece_ends, found):
+    """First key of every piece and one after its last; returns the first piece without a key, or -1."""
+    for t in range(piece_ends.size - 1):
+        k = track_ends[t]
+        for p in range(piece_ends[t], piece_ends[t + 1]):
+            while k < track_ends[t + 1] and keyframes[k] < pieces[p, 0]:
+                k += 1
+            found[p, 0] = k
+            while k < track_ends[t + 1] and keyframes[k] <= pieces[p, 1]:
+                k += 1
+            found[p, 1] = k
+            if found[p, 0] == k:
+                return p
+    return -1
+
+
+@jit
+def _difference(a, b, turning):
+    """From a to b; for angles in degrees, the short way round."""
+    d = b - a
+    if turning:
+        d -= 360.0 * np.floor((d + 180.0) / 360.0)
+    return d
+
+
+@jit
+def _hold(row, values, k, first, stop):
+    for f in range(first, stop):
+        for c in range(values.shape[1]):
+            row[f, c] = values[k, c]
+
+
+@jit
+def _between(row, keyframes, values, turning, k, first, stop):
+    """Frames [first, stop) between the keys k and k + 1."""
+    begin = keyframes[k]
+    steps = np.float64(keyframes[k + 1] - begin)
+    if values.shape[1] == 4 and turning.size == 0:
+        a0, a1, a2, a3 = values[k, 0], values[k, 1], values[k, 2], values[k, 3]
+        d0 = (values[k + 1, 0] - a0) / steps
+        d1 = (values[k + 1, 1] - a1) / steps
+        d2 = (values[k + 1, 2] - a2) / steps
+        d3 = (values[k + 1, 3] - a3) / steps
+        q = np.float64(first - begin)
+        flat = row[first:stop].reshape(-1)
+        for f in range(0, 4 * (stop - first), 4):
+            flat[f] = a0 + d0 * q
+            flat[f + 1] = a1 + d1 * q
+            flat[f + 2] = a2 + d2 * q
+            flat[f + 3] = a3 + d3 * q
+            q += 1.0
+        return
+    for c in range(values.shape[1]):
+        a = values[k, c]
+        d = _difference(a, values[k + 1, c], turning.size > 0 and turning[c]) / steps
+        for f in range(first, stop):
+            row[f, c] = a + d * np.float64(f - begin)
+
+
+@jit
+def every_frame(keyframes, values, turning, pieces, keys, piece_ends, out):
+    """All frames of all tracks; NaN outside the pieces."""
+    frames = out.shape[1]
+    for t in range(piece_ends.size - 1):
+        row = out[t]
+        at = np.int64(0)
+        for p in range(piece_ends[t], piece_ends[t + 1]):
+            first = min(max(pieces[p, 0], at), frames)
+            stop = min(pieces[p, 1] + 1, frames)
+            if first >= stop:
+                continue
+            row[at:first, :] = np.nan
+            k, last = keys[p, 0], keys[p, 1] - 1
+            at = min(max(keyframes[k], first), stop)
+            _hold(row, values, k, first, at)
+            while k < last:
+                until = min(max(keyframes[k + 1], at), stop)
+                _between(row, keyframes, values, turning, k, at, until)
+                at = until
+                k += 1
+            _hold(row, values, last, at, stop)
+            at = stop
+        row[at:frames, :] = np.nan
+
+
+@jit
+def some_frames(keyframes, values, turning, pieces, keys, piece_ends, frames, out):
+    """The frames asked for, of all tracks; NaN outside the pieces."""
+    for t in range(piece_ends.size - 1):
+        for i in range(frames.size):
+            f = frames[i]
+            p, stop = piece_ends[t], piece_ends[t + 1]
+            while p < stop and pieces[p, 1] < f:
+                p += 1
+            if p == stop or f < pieces[p, 0]:
+                out[t, i, :] = np.nan
+                continue
+            low, high = keys[p, 0], keys[p, 1]
+            while high - low > 1:
+                middle = (low + high) >> 1
+                if keyframes[middle] <= f:
+                    low = middle
+                else:
+                    high = middle
+            if f <= keyframes[low] or low + 1 == keys[p, 1]:
+                for c in range(values.shape[1]):
+                    out[t, i, c] = values[low, c]
+                continue
+            steps = np.float64(keyframes[low + 1] - keyframes[low])
+            q = np.float64(f - keyframes[low])
+            for c in range(values.shape[1]):
+                a = values[low, c]
+                d = _difference(a, values[low + 1, c], turning.size > 0 and turning[c]) / steps
+                out[t, i, c] = a + d * q

@@ -1,0 +1,51 @@
+"""One small call of every public function, with the argument types that all calls share."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from annokit_fast import agreement, boxes, coco_mask, polygons, rle, tracks
+
+__all__ = ["warm"]
+
+
+def warm() -> None:
+    """Compile every kernel, or load it from the cache."""
+    square = np.array([[1.0, 0.5], [3.0, 0.5], [3.0, 2.0], [1.0, 2.0]])
+    rings = np.array([0, 4])
+    polygons_at = np.array([0, 1])
+    _warm_masks(square, rings, polygons_at)
+    shape = (square, rings, polygons_at)
+    for measure in (polygons.area, polygons.bounds, polygons.perimeter):
+        measure(*shape)
+    polygons.is_clockwise(square, rings)
+    polygons.contains_points(*shape, square)
+    polygons.clip_to_box(*shape, [0, 0, 2, 2])
+    pair = np.array([[0.0, 0.0, 2.0, 2.0], [1.0, 1.0, 3.0, 3.0]])
+    for overlap in (boxes.iou, boxes.giou, boxes.iou_paired):
+        overlap(pair, pair)
+    boxes.iou_rotated(square[None], square[None])
+    boxes.nms(pair, [0.5, 0.6])
+    tracks.interpolate([0, 2], pair, [0, 2], 3)
+    tracks.interpolate([0, 2], pair, [0, 2], [1])
+    agreement.match(pair, [0, 2], pair, [0, 2])
+    coco_mask.iou(pair, pair, [0, 1])
+
+
+def _warm_masks(square: np.ndarray, rings: np.ndarray, polygons_at: np.ndarray) -> None:
+    batch = rle.from_polygons(square, rings, polygons_at, 4, 4)
+    rle.from_polygons(square, rings, polygons_at, 4, 4, "center")
+    two = batch + batch
+    rle.RleBatch(two.counts, two.offsets, two.heights, two.widths)
+    dense = rle.decode(two)
+    rle.encode(np.ascontiguousarray(dense))
+    rle.from_strings(*rle.to_strings(two), 4, 4)
+    rle.area(two)
+    rle.bounds(two)
+    rle.merge(two, [0, 2])
+    rle.complement(two)
+    rle.pad(two, 1)
+    rle.resize_nearest(two, 2, 2)
+    rle.iou(two, two)
+    rle.to_polygons(two)
+    rle.to_label_map(two)

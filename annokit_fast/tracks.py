@@ -1,0 +1,148 @@
+"""Geometry of every frame from key frames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from annokit_fast import _tracks
+from annokit_fast._checks import Array, freeze, output, ragged, vector
+
+__all__ = ["interpolate"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+def interpolate(
+    keyframes: Any,
+    values: Any,
+    track_offsets: Any,
+    frames: Any,
+    *,
+    segments: Any = None,
+    segment_offsets: Any = None,
+    angles: Sequence[int] = (),
+    out: Array | None = None,
+) -> Array:
+    """Values of every frame, on straight lines between key frames.
+
+    Parameters
+    ----------
+    keyframes : (k,) int64
+        Frames of all tracks, 0-based, rising within each track.
+    values : (k, d) float64
+        What is known at them: boxes (d = 4), points (d = 2), the flat vertices of lines of equal length, rotated
+        boxes with an angle among the columns.
+    track_offsets : (t + 1,) int64
+        Track i has the key frames ``track_offsets[i]`` to ``track_offsets[i + 1]``.
+    frames : int, or (f,) int64
+        A number of frames: all from 0 on. An array: only these.
+    segments : (s, 2) int64, optional
+        First and last frame (inclusive) of every stretch in which a track is visible, rising within a track. Each
+        must hold a key frame. Lines never run from one segment to the next. Without them, a track is visible
+        everywhere.
+    segment_offsets : (t + 1,) int64
+        Track i has the segments ``segment_offsets[i]`` to ``segment_offsets[i + 1]``; goes with `segments`.
+    angles : sequence of int
+        Columns of `values` in degrees, that turn the short way round. Between key frames they may leave 0 to 360.
+    out : (t, f, d) float64, optional
+
+    Returns
+    -------
+    (t, f, d) float64
+        Key frames exactly as given; before a segment's first key frame and after its last, their values; NaN
+        outside all segments, and for a track without key frames.
+
+    Raises
+    ------
+    ValueError
+        Shapes and offsets that do not fit, key frames or segments that do not rise, a segment without a key frame.
+
+    Examples
+    --------
+    >>> from annokit_fast import tracks
+    >>> tracks.interpolate([1, 3], [[0.0], [4.0]], [0, 2], 5)[0, :, 0].tolist()
+    [0.0, 0.0, 2.0, 4.0, 4.0]
+    >>> tracks.interpolate([0, 4], [[350.0], [10.0]], [0, 2], [2], angles=[0]).tolist()
+    [[[360.0]]]
+    >>> tracks.interpolate([], [], [0], 5).shape
+    (0, 5, 0)
+    """
+    keys = vector(keyframes, np.int64, "keyframes")
+    known = np.asarray(values)
+    known = vector(
+        known.reshape(0, 0) if known.size == 0 and known.ndim == 1 else known, np.float64, "values", 2
+    )
+    if len(known) != len(keys):
+        raise ValueError(f"values: expected one row per key frame ({len(keys)}), got {len(known)}")
+    if not np.isfinite(known).all():
+        raise ValueError("values: expected finite numbers")
+    tracks = ragged(track_offsets, len(keys), "track_offsets", "key frames")
+    _rising(keys, tracks, "keyframes")
+    pieces, ends = _pieces(segments, segment_offsets, tracks)
+    owned = np.empty((len(pieces), 2), np.int64)
+    bad = _tracks.piece_keys(keys, tracks, pieces, ends, owned)
+    if bad >= 0:
+        raise ValueError(
+            f"segments: expected a key frame in each, got none in {pieces[bad].tolist()} (index {bad})"
+        )
+    turning = np.zeros(known.shape[1] if len(angles) else 0, np.bool_)
+    turning[list(angles)] = True
+    asked = np.asarray(frames)
+    if asked.ndim == 0:
+        count = int(vector(asked.reshape(1), np.int64, "frames")[0])
+        if count < 0:
+            raise ValueError(f"frames: expected a number of frames >= 0, got {count}")
+        result = output(out, (len(tracks) - 1, count, known.shape[1]), np.float64)
+        _tracks.every_frame(keys, known, freeze(turning), pieces, freeze(owned), ends, result)
+        return result
+    wanted = vector(asked, np.int64, "frames")
+    result = output(out, (len(tracks) - 1, len(wanted), known.shape[1]), np.float64)
+    _tracks.some_frames(keys, known, freeze(turning), pieces, freeze(owned), ends, wanted, result)
+    return result
+
+
+def _pieces(segments: Any, segment_offsets: Any, tracks: Array) -> tuple[Array, Array]:
+    """Segments and their offsets; without any, one that holds every frame for each track with key frames."""
+    if segments is None:
+        present = np.diff(tracks) > 0
+        ends = np.zeros(len(tracks), np.int64)
+        np.cumsum(present, out=ends[1:])
+        everywhere = np.tile(np.array([-(2**62), 2**62], np.int64), (int(ends[-1]), 1))
+        return freeze(everywhere), freeze(ends)
+    array = np.asarray(segments)
+    array = vector(array.reshape(0, 2) if array.size == 0 else array, np.int64, "segments", 2)
+    if array.shape[1] != 2:
+        raise ValueError(f"segments: expected shape (s, 2), got {array.shape}")
+    if segment_offsets is None:
+        raise ValueError("segment_offsets: expected offsets beside segments, got None")
+    ends = ragged(segment_offsets, len(array), "segment_offsets", "segments")
+    if len(ends) != len(tracks):
+        raise ValueError(
+            f"segment_offsets: expected {len(tracks)} offsets, as track_offsets, got {len(ends)}"
+        )
+    backward = np.flatnonzero(array[:, 1] < array[:, 0])
+    if len(backward):
+        raise ValueError(f"segments: expected first <= last, got {array[backward[0]].tolist()}")
+    _rising(freeze(array.reshape(-1)), freeze(2 * ends), "segments", equal=True)
+    return array, ends
+
+
+def _rising(values: Array, offsets: Array, name: str, *, equal: bool = False) -> None:
+    """Refuse values that do not rise within their track; `equal` allows a segment of one frame."""
+    step = np.diff(values)
+    wrong = step <= 0
+    if equal:
+        wrong[0::2] = step[0::2] < 0
+    inner = offsets[1:-1]
+    inner = inner[(inner > 0) & (inner < len(values))]
+    wrong[inner - 1] = False
+    at = np.flatnonzero(wrong)
+    if len(at):
+        raise ValueError(
+            f"{name}: expected rising frames within a track, got {values[at[0]]} then {values[at[0] + 1]}"
+        )
