@@ -8,16 +8,24 @@ line.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
+from itertools import islice, pairwise
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from annokit.model.base import Floats, Indices
 
-__all__ = ["clipped", "covers_nothing", "joined", "parts_within", "united"]
+if TYPE_CHECKING:
+    import shapely
+
+__all__ = ["Parts", "clipped", "covers_nothing", "joined", "parts_within", "united"]
+
+Parts: TypeAlias = Sequence[Sequence[Floats]]
+"""The rings of each part; the first is its exterior, the others are holes."""
 
 _MANY_PAIRS = 4_000_000
+_MANY_CLOSE = 1000
 
 
 def clipped(ring: Floats, width: float, height: float) -> Floats:
@@ -48,7 +56,7 @@ def _cut(ring: Floats, axis: int, border: float, inward: float) -> Floats:
     return inside
 
 
-def parts_within(parts: Sequence[Sequence[Floats]], width: float, height: float) -> list[list[Floats]]:
+def parts_within(parts: Parts, width: float, height: float) -> Parts:
     """The rings of each part cut with the image, without the parts and holes that have no area there."""
     inside = []
     for rings in parts:
@@ -68,33 +76,43 @@ def covers_nothing(ring: Floats) -> bool:
     return bool(across.max() <= 1e-9 * max(1.0, float(farthest @ farthest)))
 
 
-def united(parts: Sequence[Sequence[Floats]]) -> Sequence[Sequence[Floats]]:
-    """The same area in parts that do not overlap: by the even-odd rule an overlap would be a hole."""
-    if not _boxes_meet([part[0] for part in parts]):
-        return parts
+def united(shapes: Sequence[Parts]) -> list[Parts]:
+    """Each shape in parts that do not overlap: by the even-odd rule an overlap would be a hole."""
+    close = {index: list(islice(_close_pairs(parts), _MANY_CLOSE)) for index, parts in enumerate(shapes)}
+    suspects = [index for index, pairs in close.items() if pairs]
+    if not suspects:
+        return list(shapes)
     import shapely
 
-    shapes = shapely.make_valid([shapely.Polygon(part[0], part[1:]) for part in parts])
-    one, other = shapely.STRtree(shapes).query(shapes, predicate="intersects")
-    if not (one != other).any():
-        return parts
-    areas = [p for p in shapely.get_parts(shapely.union_all(shapes)) if isinstance(p, shapely.Polygon)]
-    return [
-        [shapely.get_coordinates(ring)[:-1] for ring in (area.exterior, *area.interiors)] for area in areas
-    ]
+    out = list(shapes)
+    areas = {index: [shapely.Polygon(part[0], part[1:]) for part in shapes[index]] for index in suspects}
+    one = [areas[index][i] for index in suspects for i, _ in close[index]]
+    other = [areas[index][j] for index in suspects for _, j in close[index]]
+    owners = np.repeat(suspects, [len(close[index]) for index in suspects])
+    overlap = set(owners[shapely.intersects(one, other)].tolist())
+    for index in suspects:
+        if index in overlap or len(close[index]) == _MANY_CLOSE:
+            whole = shapely.get_parts(shapely.union_all(shapely.make_valid(areas[index])))
+            out[index] = [_rings(area) for area in whole if isinstance(area, shapely.Polygon)]
+    return out
 
 
-def _boxes_meet(rings: Sequence[Floats]) -> bool:
-    """Whether any two of the rings may overlap; many rings are not even looked at."""
-    if len(rings) > 64:
-        return True
-    low = np.array([ring.min(axis=0) for ring in rings])
-    high = np.array([ring.max(axis=0) for ring in rings])
-    meet = (low[:, None] <= high[None]).all(axis=2)
-    return bool((meet & meet.T).sum() > len(rings))
+def _rings(area: shapely.Polygon) -> list[Floats]:
+    """Exterior and holes, without the vertex that closes them."""
+    return [np.asarray(ring.coords)[:-1] for ring in (area.exterior, *area.interiors)]
 
 
-def joined(parts: Sequence[Sequence[Floats]]) -> Floats:
+def _close_pairs(parts: Parts) -> Iterator[tuple[int, int]]:
+    """The parts whose bounding boxes meet."""
+    low = np.array([part[0].min(axis=0) for part in parts])
+    high = np.array([part[0].max(axis=0) for part in parts])
+    for i in range(len(parts) - 1):
+        meet = (low[i] <= high[i + 1 :]) & (low[i + 1 :] <= high[i])
+        for j in np.flatnonzero(meet.all(axis=1)).tolist():
+            yield i, i + 1 + j
+
+
+def joined(parts: Parts) -> Floats:
     """All rings of all parts as one ring; the first ring of a part is its exterior, the others are holes.
 
     Exteriors run the way of the first and holes the other way, so that every filling rule agrees.

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from annokit.formats._yolo_rings import clipped, covers_nothing, joined, parts_within, united
+from annokit.formats._yolo_rings import Parts, clipped, covers_nothing, joined, parts_within, united
 from annokit.geometry import mask_batch, object_boxes, outline_of
 from annokit.model import Box, Geometry, Mask, ObjectAnnotation, Polygon, RotatedBox
 from annokit.model.base import Bools, Floats, Indices
@@ -43,6 +43,7 @@ class Drawn(msgspec.Struct, frozen=True):
     changed: list[tuple[int, str]]
 
 
+@np.errstate(invalid="ignore", over="ignore")  # coordinates that are not finite come out with a reason
 def boxes(objects: Sequence[ObjectAnnotation], sizes: Floats, decimals: int) -> Drawn:
     """The box of each object, in images of these widths and heights."""
     found = object_boxes(objects)
@@ -70,6 +71,7 @@ def _reasons(near: Floats, far: Floats, extents: Floats, sizes: Floats, decimals
     return np.select([~finite, empty, outside, small], codes, "").astype(object)
 
 
+@np.errstate(invalid="ignore", over="ignore")
 def outlines(objects: Sequence[ObjectAnnotation], sizes: Floats, decimals: int) -> Drawn:
     """One ring for each object, in images of these widths and heights."""
     rings, changed = _single_rings(objects, sizes)
@@ -101,46 +103,44 @@ def _single_rings(
     objects: Sequence[ObjectAnnotation], sizes: Floats
 ) -> tuple[list[Floats], list[tuple[int, str]]]:
     """Each shape as one ring, and what had to be done for it; those of many rings are cut with the image."""
-    rings: list[Floats] = []
+    rings = [_NOTHING] * len(objects)
     changed: list[tuple[int, str]] = []
-    masks = iter(_mask_parts([one.geometry for one in objects if isinstance(one.geometry, Mask)]))
+    polygons: dict[int, Parts] = {}
+    masks: dict[int, Mask] = {}
     for index, one in enumerate(objects):
         geometry = one.geometry
-        if isinstance(geometry, Polygon) and len(geometry.ring_offsets) == 2:
-            rings.append(geometry.coords)
-        elif isinstance(geometry, Box | RotatedBox):
-            rings.append(outline_of(geometry).coords)
-            changed.append((index, "corners"))
-        elif isinstance(geometry, Mask):
-            changed.append((index, "mask-outlined"))
-            rings.append(_tied(next(masks), index, changed))
+        if isinstance(geometry, Polygon) and (len(geometry.ring_offsets) == 2 or not _is_finite(geometry)):
+            rings[index] = geometry.coords
         elif isinstance(geometry, Polygon):
-            parts, cut = _parts_inside(geometry, sizes[index])
+            polygons[index], cut = _parts_inside(geometry, sizes[index])
             changed += [(index, "clipped")] * cut
-            rings.append(_tied(parts, index, changed))
+        elif isinstance(geometry, Mask):
+            masks[index] = geometry
+            changed.append((index, "mask-outlined"))
+        elif isinstance(geometry, Box | RotatedBox):
+            rings[index] = outline_of(geometry).coords
+            changed.append((index, "corners"))
+    many = dict(zip(polygons, united(list(polygons.values())), strict=True))
+    many |= zip(masks, _mask_parts(list(masks.values())), strict=True)
+    for index, parts in many.items():
+        rings[index] = joined(parts) if parts else _NOTHING
+        changed += [(index, "parts-joined")] * (len(parts) > 1)
+        changed += [(index, "holes-joined")] * any(len(part) > 1 for part in parts)
     return rings, changed
 
 
-def _parts_inside(polygon: Polygon, size: Floats) -> tuple[Sequence[Sequence[Floats]], bool]:
-    """The parts of a polygon inside the image, without overlaps; and whether anything was cut off."""
+def _parts_inside(polygon: Polygon, size: Floats) -> tuple[Parts, bool]:
+    """The parts of a polygon that can be drawn, cut with the image; and whether anything was cut off."""
     coords = polygon.coords
-    if not np.isfinite(coords).all():
-        return [[coords]], False
-    low, high = coords.min(axis=0, initial=0.0), coords.max(axis=0, initial=0.0)
-    cut = bool(_sticks_out(low[None], high[None], size[None], 0.0)[0])
-    width, height = size.tolist() if cut else (np.inf, np.inf)
-    return united(parts_within(list(polygon.parts()), width, height)), cut
+    parts = [
+        [ring for ring in part if len(ring) >= 3] for part in polygon.parts() if part and len(part[0]) >= 3
+    ]
+    if not ((coords < 0) | (coords > size)).any():
+        return parts, False
+    return parts_within(parts, *size.tolist()), True
 
 
-def _tied(parts: Sequence[Sequence[Floats]], index: int, changed: list[tuple[int, str]]) -> Floats:
-    if len(parts) > 1:
-        changed.append((index, "parts-joined"))
-    if any(len(part) > 1 for part in parts):
-        changed.append((index, "holes-joined"))
-    return joined(parts) if parts else _NOTHING
-
-
-def _mask_parts(masks: Sequence[Mask]) -> list[list[list[Floats]]]:
+def _mask_parts(masks: Sequence[Mask]) -> list[Parts]:
     """The pixel-edge outlines of masks: parts > rings."""
     if not masks:
         return []
@@ -150,6 +150,10 @@ def _mask_parts(masks: Sequence[Mask]) -> list[list[list[Floats]]]:
     rings = [coords[start:end] for start, end in pairwise(ring_offsets.tolist())]
     parts = [rings[start:end] for start, end in pairwise(part_offsets.tolist())]
     return [parts[start:end] for start, end in pairwise(object_offsets.tolist())]
+
+
+def _is_finite(polygon: Polygon) -> bool:
+    return bool(np.isfinite(polygon.coords).all())
 
 
 def _too_short(geometry: Geometry) -> bool:

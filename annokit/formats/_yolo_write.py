@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
 from msgspec import Meta
+from msgspec.structs import replace
 
 from annokit.dataset import Dataset
 from annokit.errors import UsageError
@@ -18,7 +19,7 @@ from annokit.formats._base import Options
 from annokit.formats._classes import Classes
 from annokit.formats._yolo_files import Page, Pages
 from annokit.formats._yolo_layout import NAMES_FILE
-from annokit.formats._yolo_shapes import boxes, outlines
+from annokit.formats._yolo_shapes import Drawn, boxes, outlines
 from annokit.formats._yolo_text import box_rows, ring_rows
 from annokit.io.batches import batched
 from annokit.io.output import write_many
@@ -130,12 +131,10 @@ def _write_batch(
     offsets = np.searchsorted(places[drawn.kept], np.arange(len(pages) + 1))
     texts = text(indices, drawn.values, drawn.offsets, sizes[drawn.kept], offsets, options.decimals)
     write_many(target, [page.label for page in pages], texts)
-    examples = [pages[place].row.name for place, _ in found]
-    for index, code in drawn.lost.items():
-        report.lose(code, kind_of(objects[index]), _LOSSES[code], example=examples[index])
-    report.count_all("written", Counter(kind_of(objects[index]) for index in kept))
-    changed = [*drawn.changed, *_changes(objects, kept, texts, options.task)]
-    _note(changed, objects, examples, report)
+    changed = [*drawn.changed, *_changes(objects, kept, options.task)]
+    changed += [(kept[row], "duplicate-row") for row in _repeated_rows(texts)]
+    drawn = replace(drawn, changed=changed)
+    _account(objects, drawn, [pages[place].row.name for place, _ in found], report)
 
 
 def _objects(row: DataRow, options: WriteOptions, report: Report) -> Iterator[ObjectAnnotation]:
@@ -167,35 +166,38 @@ def _reason_against(one: ObjectAnnotation, options: WriteOptions) -> str:
 
 
 def _changes(
-    objects: Sequence[ObjectAnnotation], kept: Sequence[int], texts: Sequence[bytes], task: str
+    objects: Sequence[ObjectAnnotation], kept: Sequence[int], task: str
 ) -> Iterator[tuple[int, str]]:
-    """What became of the objects that were written, apart from what was done to their shapes."""
-    written = iter(kept)
+    """What the format itself does to the objects that are written."""
+    for index in kept:
+        yield index, "rounded"
+        if task == "detect" and type(objects[index].geometry) is not Box:
+            yield index, "box-only"
+        if objects[index].confidence is not None:
+            yield index, "no-confidence"
+
+
+def _repeated_rows(texts: Sequence[bytes]) -> Iterator[int]:
+    """The rows, counted over all files, that stand in their file before."""
+    first = 0
     for text in texts:
-        rows = set[bytes]()
-        for row, index in zip(text.splitlines(), written, strict=False):
-            yield index, "rounded"
-            if row in rows:
-                yield index, "duplicate-row"
-            rows.add(row)
-            if task == "detect" and type(objects[index].geometry) is not Box:
-                yield index, "box-only"
-            if objects[index].confidence is not None:
-                yield index, "no-confidence"
+        rows = text.splitlines()
+        if len(set(rows)) < len(rows):
+            yield from (first + i for i, row in enumerate(rows) if row in rows[:i])
+        first += len(rows)
 
 
-def _note(
-    changed: Iterable[tuple[int, str]],
-    objects: Sequence[ObjectAnnotation],
-    examples: Sequence[str],
-    report: Report,
-) -> None:
-    """Report what was changed, and count the shapes that nobody drew."""
+def _account(objects: Sequence[ObjectAnnotation], drawn: Drawn, names: Sequence[str], report: Report) -> None:
+    """Count what was written, and what was lost, changed or made under its name."""
+    kinds = [kind_of(one) for one in objects]
+    for index, code in drawn.lost.items():
+        report.lose(code, kinds[index], _LOSSES[code], example=names[index])
+    report.count_all("written", Counter(kinds[index] for index in drawn.kept.tolist()))
     grouped: dict[tuple[str, str], list[int]] = {}
-    for index, code in changed:
-        grouped.setdefault((code, kind_of(objects[index])), []).append(index)
+    for index, code in drawn.changed:
+        grouped.setdefault((code, kinds[index]), []).append(index)
     for (code, kind), found in grouped.items():
         message, lossy = _CHANGES[code]
-        report.note(code, kind, message, example=examples[found[0]], n=len(found), lossy=lossy)
+        report.note(code, kind, message, example=names[found[0]], n=len(found), lossy=lossy)
         if code in _DERIVED:
             report.count("derived", _DERIVED[code], len(found))
