@@ -1,0 +1,317 @@
+"""What both Labelbox exports share: blocks of records, what is left out of them, rings, masks, media types."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from datetime import datetime
+from functools import lru_cache
+from itertools import count, islice
+from typing import Annotated, Any, Generic, TypeVar
+
+import msgspec
+import numpy as np
+from msgspec import UNSET, Meta, Raw
+
+from annokit.errors import AnnokitError, GeometryError, shown
+from annokit.formats._base import Options
+from annokit.geometry import parse_points
+from annokit.geometry.mask_files import MaskFolder
+from annokit.io.elements import is_document, iter_element_blocks
+from annokit.io.faults import Spot, spot_path
+from annokit.io.lines import Block
+from annokit.io.prune import path_steps, surroundings, text_at
+from annokit.io.records import decode_block
+from annokit.io.salvage import Wire, decoder
+from annokit.io.source import Source
+from annokit.model import Asset, Attachment, Mask, MaskReference, MetadataField, Polygon
+from annokit.model.base import Floats, Indices, as_readonly
+from annokit.run import Run
+
+__all__ = [
+    "NO_TEXT",
+    "Batch",
+    "Masks",
+    "ReadOptions",
+    "attachments_of",
+    "batches",
+    "given",
+    "located",
+    "media_word",
+    "metadata_of",
+    "moment",
+    "parse_rings",
+    "plain",
+    "polygon_of",
+]
+
+T = TypeVar("T")
+
+NO_TEXT = Raw(b"")
+"""Stands for a shape an object does not have."""
+
+_UNITS = ("projects", "labels", "objects", "classifications", "relationships", "frames")
+_KINDS = {"label": "labels", "classification": "classifications"}
+_SHAPES = {
+    b'"bounding_box"': "box",
+    b'"bbox"': "box",
+    b'"polygon"': "polygon",
+    b'"line"': "line",
+    b'"point"': "point",
+    b'"mask"': "mask_reference",
+    b'"composite_mask"': "mask_reference",
+    b'"conversational_location"': "text_span",
+    b'"location"': "text_span",
+}
+
+
+class ReadOptions(Options, frozen=True):
+    """How Labelbox exports are read."""
+
+    masks: Annotated[
+        str | None,
+        Meta(description="folder with the PNGs of masks, named as `annokit masks list` says"),
+    ] = None
+
+
+class Batch(Generic[T]):
+    """The records of one block, and the way to reject one of them or a part of it.
+
+    Parameters
+    ----------
+    format : str
+        Name of the format, for quarantine files.
+    record_id : callable
+        The data row's id of a line, for messages.
+    """
+
+    def __init__(
+        self,
+        block: Block,
+        run: Run,
+        tp: type[T],
+        *,
+        format: str,
+        record_id: Callable[[bytes], str | None],
+        in_document: bool,
+    ) -> None:
+        self.block, self.run = block, run
+        self._format, self._record_id, self._in_document = format, record_id, in_document
+        self._gone: dict[int, set[str]] = {}
+        self.records: list[tuple[int, T]] = decode_block(block, tp, reject=self._left_out, limits=run.limits)
+
+    def _left_out(self, unit: str, path: str, error: AnnokitError, raw: bytes) -> None:
+        number = error.where.line or self.block.number
+        self._gone.setdefault(number, set()).add(path)
+        self._reject(number, None if path == "$" else path, error, _kind(unit, raw), raw)
+
+    def reject(self, number: int, path: str, error: AnnokitError, kind: str | None = None) -> None:
+        """Reject the part of a record that stands at `path`, counted in what was decoded of it."""
+        path = self._original(number, path)
+        raw = text_at(self.block.line(number).data, path)
+        error.where = error.where.at(path=path + (error.where.path or "$")[1:])
+        self._reject(number, path, error, kind or _kind("object", raw), raw)
+
+    def _reject(self, number: int, path: str | None, error: AnnokitError, kind: str, raw: bytes) -> None:
+        line = self.block.line(number)
+        where = self.block.where(line).at(record=self._record_id(line.data), path=error.where.path)
+        error.where = where.at(line=None) if self._in_document else where
+        context = None if path is None else (lambda: surroundings(line.data, path, _UNITS))
+        self.run.reject(error, kind, raw, format=self._format, context=context)
+
+    def _original(self, number: int, path: str) -> str:
+        """The path in the line: elements that were left out of the lists on the way count there, too."""
+        gone = self._gone.get(number)
+        if not gone:
+            return path
+        spot: Spot = "$"
+        for step in path_steps(path):
+            spot = (spot, step if isinstance(step, str) else _nth_kept(spot_path(spot), step, gone))
+        return spot_path(spot)
+
+
+def _nth_kept(start: str, index: int, gone: Collection[str]) -> int:
+    kept = (place for place in count() if f"{start}[{place}]" not in gone)
+    return next(islice(kept, index, None))
+
+
+def _kind(unit: str, raw: bytes) -> str:
+    """What a record that could not be read is counted as."""
+    if unit == "object":
+        return next((f"object:{kind}" for key, kind in _SHAPES.items() if key in raw), "object:unknown")
+    return _KINDS.get(unit, "data_rows")
+
+
+def batches(
+    source: Source, run: Run, tp: type[T], *, format: str, record_id: Callable[[bytes], str | None]
+) -> Iterator[Batch[T]]:
+    """The records of a file, block by block."""
+    in_document = is_document(source.head())
+    for block in iter_element_blocks(source, run.limits):
+        yield Batch(block, run, tp, format=format, record_id=record_id, in_document=in_document)
+        run.advance(block.too_long or len(block.data))
+
+
+def given(wire: Wire, names: Iterable[str]) -> dict[str, Any]:
+    """The fields among `names` that the input has, and what it has beside all that is known."""
+    found = {name: value for name in names if (value := getattr(wire, name)) is not UNSET}
+    return found | wire.extra if wire.extra else found
+
+
+def parse_rings(texts: Sequence[Raw], run: Run) -> list[Floats | AnnokitError]:
+    """Lists of points without the last one where it repeats the first, as exports close their rings."""
+    shapes = parse_points(texts)
+    arrays = [shape for shape in shapes if not isinstance(shape, AnnokitError) and len(shape) > 1]
+    if not arrays:
+        return shapes
+    lengths = np.fromiter(map(len, arrays), np.int64, len(arrays))
+    run.limits.check("max_vertices", int(lengths.max()))
+    coords = np.concatenate(arrays)
+    ends = np.cumsum(lengths)
+    closed = iter((coords[ends - lengths] == coords[ends - 1]).all(axis=1).tolist())
+    return [
+        shape[:-1] if not isinstance(shape, AnnokitError) and len(shape) > 1 and next(closed) else shape
+        for shape in shapes
+    ]
+
+
+def polygon_of(ring: Floats) -> Polygon:
+    """One ring as a polygon, without checking again what `parse_points` made."""
+    return Polygon(coords=ring, ring_offsets=_ring_offsets(len(ring)), part_offsets=_ring_offsets(1))
+
+
+@lru_cache(maxsize=4096)
+def _ring_offsets(vertices: int) -> Indices:
+    return as_readonly([0, vertices], np.dtype(np.int64))
+
+
+class Masks:
+    """Turns mask references into masks where the folder the user gave has their PNGs."""
+
+    def __init__(self, options: ReadOptions, run: Run) -> None:
+        self._folder = None if options.masks is None else MaskFolder(options.masks, run.limits)
+        self._report = run.report
+
+    def resolve(self, reference: MaskReference, asset: Asset) -> Mask | MaskReference:
+        """The mask, or the reference as it is where its PNG is missing.
+
+        Raises
+        ------
+        InputError
+            The PNG cannot be read, or has another size than the image.
+        """
+        if self._folder is None:
+            return reference
+        path = self._folder.find(reference)
+        if path is None:
+            message = "the PNG of a mask is missing in the folder: `annokit masks list` names all"
+            self._report.note("mask-missing", "object:mask_reference", message, example=shown(reference.uri))
+            return reference
+        mask = self._folder.mask(reference, path)
+        if None not in (asset.height, asset.width) and (mask.height, mask.width) != (
+            asset.height,
+            asset.width,
+        ):
+            raise GeometryError(
+                f"expected a mask of the image's height and width {asset.height} x {asset.width}, "
+                f"got {mask.height} x {mask.width} in {shown(path.name)}"
+            )
+        if len(mask.counts) == 1:
+            message = "no pixel of the PNG has the colour of the object"
+            self._report.note("mask-empty", "object:mask", message, example=f"{path.name} {reference.color}")
+        return mask
+
+
+_MEDIA = (
+    ("image/", "image"),
+    ("video/", "video"),
+    ("audio/", "audio"),
+    ("text/html", "html"),
+    ("text/", "text"),
+    ("application/pdf", "pdf"),
+    ("application/vnd.labelbox.conversational", "conversation"),
+)
+_MEDIA_OF_KINDS = (
+    ("Image", "image"),
+    ("Text", "text"),
+    ("Conversational", "conversation"),
+    ("Document", "pdf"),
+    ("Geo", "geo"),
+)
+
+
+def media_word(mime_type: str | None, kinds: Iterable[str | None] = ()) -> str:
+    """The media type by the MIME type, else by the `annotation_kind` of the first object that tells, else image.
+
+    >>> media_word("image/jpeg"), media_word("application/json", ["TextEntity"]), media_word(None)
+    ('image', 'text', 'image')
+    """
+    mime_type = mime_type or ""
+    by_mime = (word for start, word in _MEDIA if mime_type.startswith(start))
+    by_kind = (word for kind in kinds if kind for start, word in _MEDIA_OF_KINDS if kind.startswith(start))
+    return next(by_mime, None) or next(by_kind, "image")
+
+
+def located(row_data: str | None, media: str) -> dict[str, str | None]:
+    """Whether the data of a row is where the asset lies, or a text itself.
+
+    >>> located("https://example.com/a.txt", "text"), located("To be or not", "text")
+    ({'uri': 'https://example.com/a.txt'}, {'text': 'To be or not'})
+    """
+    is_text = media == "text" and row_data is not None and re.match(r"\w+:/|/|\S+$", row_data) is None
+    return {"text" if is_text else "uri": row_data}
+
+
+def plain(value: Any) -> Any:
+    """Decoded structs as the JSON values they came from, without the keys that were not there."""
+    if isinstance(value, Wire):
+        fields = {name: plain(getattr(value, name)) for name in value.__struct_fields__ if name != "extra"}
+        return {name: one for name, one in fields.items() if one not in (None, UNSET)} | (value.extra or {})
+    if isinstance(value, Raw):
+        return decoder(Any).decode(value) if len(value) else None
+    return [plain(one) for one in value] if isinstance(value, list | tuple) else value
+
+
+class _Attachment(msgspec.Struct, forbid_unknown_fields=True):
+    type: str
+    value: str
+    name: str | None = None
+    id: str | None = None
+
+
+class _Metadata(msgspec.Struct, forbid_unknown_fields=True):
+    schema_name: str
+    value: Any = None
+    schema_id: str | None = None
+    schema_kind: str | None = None
+
+
+def attachments_of(values: Any) -> tuple[Attachment, ...]:
+    """Attachments; none where one is of another form, so that they are kept as they are."""
+    try:
+        found = msgspec.convert(values, list[_Attachment])
+    except msgspec.ValidationError:
+        return ()
+    return tuple([Attachment(kind=one.type, value=one.value, name=one.name, id=one.id) for one in found])
+
+
+def metadata_of(values: Any) -> tuple[MetadataField, ...]:
+    """Metadata fields; none where one is of another form, so that they are kept as they are."""
+    try:
+        found = msgspec.convert(values, list[_Metadata])
+    except msgspec.ValidationError:
+        return ()
+    return tuple(
+        [
+            MetadataField(name=one.schema_name, value=one.value, id=one.schema_id, kind=one.schema_kind)
+            for one in found
+        ]
+    )
+
+
+def moment(value: Any) -> datetime | None:
+    """A time, where it is one."""
+    try:
+        return msgspec.convert(value, datetime)
+    except msgspec.ValidationError:
+        return None

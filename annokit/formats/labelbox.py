@@ -1,0 +1,79 @@
+"""Labelbox export v2: NDJSON, one data row a line, with the labels of every project it is in.
+
+Source of the format: https://docs.labelbox.com/reference/label-export and the tests of the platform's SDK. What the
+model has no field for is kept in ``extra["labelbox"]`` at the level where it stood. Labels of video, audio
+and DICOM are refused one by one with a line that says so; the rest of the file is read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import msgspec
+
+from annokit.dataset import Dataset, Outline
+from annokit.formats import _labelbox_wire as wire
+from annokit.formats._base import Format, Head, Reader
+from annokit.formats._labelbox import Masks, ReadOptions, batches
+from annokit.formats._labelbox_outline import outline
+from annokit.formats._labelbox_rows import RowBuilder
+from annokit.io.faults import BAD_JSON
+from annokit.io.gc import paused_gc
+from annokit.io.salvage import decoder
+from annokit.io.source import Source
+from annokit.model import DataRow
+from annokit.run import Run
+
+__all__ = ["FORMAT"]
+
+
+class _DataRow(msgspec.Struct):
+    id: str
+
+
+class _Line(msgspec.Struct):
+    data_row: _DataRow
+
+
+def _record_id(line: bytes) -> str | None:
+    try:
+        found: _Line = decoder(_Line).decode(line)
+    except BAD_JSON:
+        return None
+    return found.data_row.id
+
+
+def _rows(source: Source, options: ReadOptions, run: Run) -> Iterator[DataRow]:
+    masks = Masks(options, run)
+    blocks = batches(source, run, wire.Row, format="labelbox", record_id=_record_id)
+    while True:
+        with paused_gc():
+            batch = next(blocks, None)
+            rows = [] if batch is None else RowBuilder(batch, masks).rows()
+        yield from rows
+        if batch is None:
+            return
+
+
+def _sniff(head: Head) -> bool:
+    return re.match(rb'[\s\xef\xbb\xbf\[]*\{\s*"', head.data) is not None and (
+        re.search(rb'"data_row"\s*:\s*\{', head.data) is not None
+    )
+
+
+def _read(source: Source, options: ReadOptions) -> Dataset:
+    def first_pass() -> Outline:
+        return outline(source)
+
+    return Dataset(
+        lambda run: _rows(source, options, run), outline=first_pass, source=source.name, size=source.size
+    )
+
+
+FORMAT = Format(
+    name="labelbox",
+    title="Labelbox export v2 (NDJSON)",
+    sniff=_sniff,
+    reader=Reader(read=_read, options=ReadOptions),
+)
