@@ -120,6 +120,7 @@ class Pages:
                 )
                 self._report.note(f"no-{split}-split", "data_rows", message)
         folder = found.get(first, "images/train")
+        (self._target / folder).mkdir(parents=True, exist_ok=True)
         return {"train": folder, "val": folder, **found}
 
 

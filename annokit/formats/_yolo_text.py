@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import chain, pairwise
 
 import msgspec
@@ -120,19 +121,21 @@ def parse(files: Sequence[bytes]) -> Lines:
                 images.append(image)
     offsets = np.zeros(len(tokens) + 1, np.int64)
     np.cumsum([len(words) for words in tokens], out=offsets[1:])
-    return Lines(_numbers(tokens, int(offsets[-1])), offsets, np.array(images, np.int64), places)
+    words = list(chain.from_iterable(tokens))
+    plain = not any(b"_" in data for data in files)  # Python reads 1_0 as 10
+    return Lines(_numbers(words, plain), offsets, np.array(images, np.int64), places)
 
 
-def _numbers(tokens: list[list[bytes]], total: int) -> Floats:
-    try:
-        return np.fromiter(map(float, chain.from_iterable(tokens)), np.float64, total)
-    except ValueError:
-        return np.fromiter(map(_number, chain.from_iterable(tokens)), np.float64, total)
+def _numbers(words: list[bytes], plain: bool) -> Floats:
+    if plain:
+        with suppress(ValueError):
+            return np.fromiter(map(float, words), np.float64, len(words))
+    return np.fromiter(map(_number, words), np.float64, len(words))
 
 
 def _number(word: bytes) -> float:
     try:
-        return float(word)
+        return np.nan if b"_" in word else float(word)
     except ValueError:
         return np.nan
 

@@ -155,8 +155,9 @@ def _splits(document: Mapping[Any, Any], where: Where) -> list[tuple[str, str]]:
 
 def dump(names: Sequence[str], splits: Mapping[str, str], extra: Mapping[str, Any]) -> bytes:
     """A data.yaml. It has no `path`: Ultralytics then takes the folder the file is in."""
-    document = dict(splits) | {"nc": len(names), "names": dict(enumerate(names))}
-    document |= {key: value for key, value in extra.items() if key not in _KNOWN}
+    listed = {split: place for split, place in splits.items() if split in _SPLITS or split not in _KNOWN}
+    document = listed | {"nc": len(names), "names": dict(enumerate(names))}
+    document |= {key: value for key, value in extra.items() if key not in _KNOWN and key not in document}
     text: bytes = yaml.safe_dump(
         document, sort_keys=False, allow_unicode=True, encoding="utf-8", width=float("inf")
     )
