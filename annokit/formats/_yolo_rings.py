@@ -13,6 +13,7 @@ from itertools import islice, pairwise
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from annokit.model.base import Floats, Indices
 
@@ -78,23 +79,43 @@ def covers_nothing(ring: Floats) -> bool:
 
 def united(shapes: Sequence[Parts]) -> list[Parts]:
     """Each shape in parts that do not overlap: by the even-odd rule an overlap would be a hole."""
-    close = {index: list(islice(_close_pairs(parts), _MANY_CLOSE)) for index, parts in enumerate(shapes)}
-    suspects = [index for index, pairs in close.items() if pairs]
+    out = list(shapes)
+    close = [list(islice(_close_pairs(parts), _MANY_CLOSE)) for parts in shapes]
+    suspects = [index for index, pairs in enumerate(close) if pairs]
     if not suspects:
-        return list(shapes)
+        return out
     import shapely
 
-    out = list(shapes)
-    areas = {index: [shapely.Polygon(part[0], part[1:]) for part in shapes[index]] for index in suspects}
-    one = [areas[index][i] for index in suspects for i, _ in close[index]]
-    other = [areas[index][j] for index in suspects for _, j in close[index]]
+    areas = _areas([part for index in suspects for part in shapes[index]])
+    firsts = np.cumsum([0, *(len(shapes[index]) for index in suspects)]).tolist()
+    pairs = [
+        (first + i, first + j)
+        for index, first in zip(suspects, firsts, strict=False)
+        for i, j in close[index]
+    ]
+    one, other = areas[np.array(pairs).T]
     owners = np.repeat(suspects, [len(close[index]) for index in suspects])
     overlap = set(owners[shapely.intersects(one, other)].tolist())
-    for index in suspects:
+    invalid = ~shapely.is_valid(areas)
+    areas[invalid] = shapely.make_valid(areas[invalid])
+    for index, (start, end) in zip(suspects, pairwise(firsts), strict=True):
         if index in overlap or len(close[index]) == _MANY_CLOSE:
-            whole = shapely.get_parts(shapely.union_all(shapely.make_valid(areas[index])))
+            whole = shapely.get_parts(shapely.union_all(areas[start:end])).tolist()
             out[index] = [_rings(area) for area in whole if isinstance(area, shapely.Polygon)]
     return out
+
+
+def _areas(parts: Parts) -> NDArray[np.object_]:
+    """The parts as shapely's polygons."""
+    import shapely
+
+    rings = [ring for part in parts for ring in part]
+    owners = np.repeat(np.arange(len(rings)), [len(ring) for ring in rings])
+    linear = shapely.linearrings(np.concatenate(rings), indices=owners)
+    areas: NDArray[np.object_] = shapely.polygons(
+        linear, indices=np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+    )
+    return areas
 
 
 def _rings(area: shapely.Polygon) -> list[Floats]:

@@ -416,6 +416,28 @@ def test_anything_is_accounted_and_no_image_is_dropped(
     assert len(files) == report.kinds.get("data_rows", {}).get("written", 0)
 
 
+@given(
+    st.sampled_from([1, 3, 7, 100, 480, 640, 1000, 1024, 1333, 4096]),
+    st.integers(1, 15),
+    st.lists(st.fractions(0, 1, max_denominator=4096) | st.floats(0, 1), min_size=6, max_size=30),
+)
+def test_numbers_are_those_of_python(
+    tmp_path_factory: pytest.TempPathFactory, width: int, decimals: int, shares: list[Any]
+) -> None:
+    xs = [float(share) * width for share in shares]
+    coords = [(x, y) for x, y in zip(xs, [0, width, width / 2] * 10, strict=False)]
+    folder = tmp_path_factory.mktemp("text")
+    polygon = Polygon(coords=coords)
+    write(
+        [row(polygon, asset=Asset(width=width, height=width))],
+        folder / "o",
+        task="segment",
+        decimals=decimals,
+    )
+    expected = "".join(f" {value / width:.{decimals}f}" for point in coords for value in point)
+    assert (folder / "o/labels/train/a.txt").read_text() in (f"0{expected}\n", "")
+
+
 # ------------------------------------------------------------------ what has no place
 
 
