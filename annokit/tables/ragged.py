@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from annokit.errors import DecodeError, Where
 from annokit.model.base import Floats, Indices
 
-__all__ = ["concatenated", "ends", "flat_values", "list_array", "windows"]
+__all__ = ["concatenated", "ends", "flat_values", "lengths", "list_array", "windows"]
 
 
 def ends(lengths: Sequence[int] | Indices) -> Indices:
@@ -24,6 +24,17 @@ def ends(lengths: Sequence[int] | Indices) -> Indices:
     offsets = np.zeros(len(lengths) + 1, np.int64)
     np.cumsum(lengths, out=offsets[1:])
     return offsets
+
+
+def lengths(offsets: Sequence[Indices]) -> Indices:
+    """How many items each group has, over many arrays of offsets.
+
+    >>> lengths([np.array([0, 2, 5]), np.array([0, 4])]).tolist()
+    [2, 3, 4]
+    """
+    starts: Indices = concatenated([array[:-1] for array in offsets], np.int64)
+    stops: Indices = concatenated([array[1:] for array in offsets], np.int64)
+    return stops - starts
 
 
 def windows(offsets: Indices, firsts: Indices) -> Indices:

@@ -48,13 +48,12 @@ def shapes_of(batch: pa.RecordBatch) -> list[_Made]:
     DecodeError
         Lists with nulls in them.
     """
-    shapes: list[_Made] = [_no_shape(kind) for kind in batch.column("kind").to_pylist()]
+    shapes: list[Any] = [None] * len(batch)
     for kind, at in _places(batch).items():
-        build = _BUILDERS.get(kind)
-        if build is not None:
-            chosen = batch.take(pa.array(at)) if len(at) < len(batch) else batch
-            for i, shape in zip(at, build(chosen), strict=True):
-                shapes[i] = shape
+        chosen = batch.take(pa.array(at)) if len(at) < len(batch) else batch
+        made = _BUILDERS[kind](chosen) if kind in _BUILDERS else [_no_shape(kind) for _ in at]
+        for i, shape in zip(at, made, strict=True):
+            shapes[i] = shape
     return shapes
 
 

@@ -28,7 +28,7 @@ from annokit.model import (
 )
 from annokit.model.base import Floats
 from annokit.tables.jsontext import to_json
-from annokit.tables.ragged import concatenated, ends, list_array
+from annokit.tables.ragged import concatenated, ends, lengths, list_array
 
 __all__ = ["Marked", "shape_columns"]
 
@@ -161,8 +161,8 @@ def _outline_areas(shapes: Sequence[Polygon]) -> list[float | None]:
 
     coords = concatenated([shape.coords for shape in shapes], np.float64).reshape(-1, 2)
     finite = np.isfinite(coords).all(axis=1)
-    rings = ends(concatenated([np.diff(shape.ring_offsets) for shape in shapes], np.int64))
-    parts = ends(concatenated([np.diff(shape.part_offsets) for shape in shapes], np.int64))
+    rings = ends(lengths([shape.ring_offsets for shape in shapes]))
+    parts = ends(lengths([shape.part_offsets for shape in shapes]))
     areas = polygons.area(coords if finite.all() else np.where(finite[:, None], coords, 0), rings, parts)
     owners = np.repeat(np.arange(len(shapes)), [len(shape.part_offsets) - 1 for shape in shapes])
     totals: list[float | None] = np.bincount(owners, areas, len(shapes)).tolist()
@@ -175,18 +175,17 @@ def _outline_areas(shapes: Sequence[Polygon]) -> list[float | None]:
 def _rings(shapes: Sequence[Polygon | None]) -> pa.Array:
     polygons = [shape for shape in shapes if shape is not None]
     coords = concatenated([polygon.coords for polygon in polygons], np.float64)
-    vertices = concatenated([np.diff(polygon.ring_offsets) for polygon in polygons], np.int64)
-    rings = list_array(vertices * 2, coords)
-    parts = list_array(concatenated([np.diff(p.part_offsets) for p in polygons], np.int64), rings)
-    lengths = [0 if shape is None else len(shape.part_offsets) - 1 for shape in shapes]
-    return list_array(lengths, parts, [shape is not None for shape in shapes])
+    rings = list_array(lengths([polygon.ring_offsets for polygon in polygons]) * 2, coords)
+    parts = list_array(lengths([polygon.part_offsets for polygon in polygons]), rings)
+    counts = [0 if shape is None else len(shape.part_offsets) - 1 for shape in shapes]
+    return list_array(counts, parts, [shape is not None for shape in shapes])
 
 
 def _points(shapes: Sequence[Geometry | None]) -> pa.Array:
     points = [_coords(shape) for shape in shapes]
-    lengths = [0 if coords is None else coords.size for coords in points]
-    values = concatenated([coords.reshape(-1) for coords in points if coords is not None], np.float64)
-    return list_array(lengths, values, [coords is not None for coords in points])
+    sizes = [0 if coords is None else coords.size for coords in points]
+    values = concatenated([coords for coords in points if coords is not None], np.float64)
+    return list_array(sizes, values, [coords is not None for coords in points])
 
 
 def _coords(shape: Geometry | None) -> Floats | None:
@@ -194,7 +193,7 @@ def _coords(shape: Geometry | None) -> Floats | None:
         return shape.coords
     if isinstance(shape, RotatedBox):
         return shape.corners
-    return np.array([shape.x, shape.y], np.float64) if isinstance(shape, Point) else None
+    return np.array([[shape.x, shape.y]], np.float64) if isinstance(shape, Point) else None
 
 
 def _masks(shapes: Sequence[Mask | None]) -> pa.Array:
@@ -206,13 +205,12 @@ def _masks(shapes: Sequence[Mask | None]) -> pa.Array:
 
         text, offsets = rle.to_strings(mask_batch(masks))
     present = np.array([shape is not None for shape in shapes], np.bool_)
-    lengths = np.zeros(len(shapes), np.int64)
-    lengths[present] = np.diff(offsets)
-    buffers = [None, pa.py_buffer(ends(lengths).astype(np.int32)), pa.py_buffer(text)]
+    text_lengths = np.zeros(len(shapes), np.int64)
+    text_lengths[present] = np.diff(offsets)
+    buffers = [None, pa.py_buffer(ends(text_lengths).astype(np.int32)), pa.py_buffer(text)]
     counts = pa.Array.from_buffers(pa.binary(), len(shapes), buffers)
-    sizes = [
+    height, width = (
         pa.array([getattr(mask, side, None) for mask in shapes], pa.int32()) for side in ("height", "width")
-    ]
-    return pa.StructArray.from_arrays(
-        [*sizes, counts], names=["height", "width", "counts"], mask=pa.array(~present)
     )
+    names = ["height", "width", "counts"]
+    return pa.StructArray.from_arrays([height, width, counts], names, mask=pa.array(~present))

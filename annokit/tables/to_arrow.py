@@ -60,12 +60,10 @@ class _Entries:
         self.weight += 1 + sum(len(label.annotations) for label in row.labels)
         name = row.name
         for label_index, label in enumerate(row.labels):
-            place = _Place(
-                self.next_index, label_index, 0, row.source, row.id, name, label.id, label.annotator_id
-            )
-            self.labels.append((place, label))
+            context = (row.source, row.id, name, label.id, label.annotator_id)
+            self.labels.append((_Place(self.next_index, label_index, 0, *context), label))
             for index, annotation in enumerate(label.annotations):
-                here = place._replace(annotation_index=index)
+                here = _Place(self.next_index, label_index, index, *context)
                 if isinstance(annotation, Relationship):
                     self.relationships.append((here, annotation))
                 elif isinstance(annotation, Classification):

@@ -1,0 +1,151 @@
+"""Writing the tables: batches go to open files, in row groups of one size."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from annokit import tables
+from annokit.dataset import Dataset
+from annokit.model import DataRow, Label, dump
+from annokit.report import Report
+from annokit.run import Run
+
+__all__ = ["ONTOLOGY", "write"]
+
+ONTOLOGY = b"annokit.ontology"
+"""The key of the file metadata under which the annotations table carries the classes, as JSON."""
+
+_GROUP = 16384
+_GROUP_BYTES = 64 << 20
+
+
+def write(dataset: Dataset, target: Path, run: Run) -> None:
+    """All tables into `target` if it is a folder, else the annotations table as that file."""
+    ontology, report = dataset.ontology, run.report
+    pieces = tables.batches(_checked(dataset.rows(run), report))
+    if target.is_dir():
+        _write_folder(pieces, target, dump(ontology), report)
+        with _TableFile(target / "ontology.parquet", tables.SCHEMAS["ontology"]) as out:
+            out.add(tables.from_ontology(ontology))
+    else:
+        _write_file(pieces, target, dump(ontology), report)
+    report.count("written", "categories", len(ontology.tools))
+
+
+def _write_folder(
+    pieces: Iterable[Mapping[str, pa.RecordBatch]], target: Path, ontology: bytes, report: Report
+) -> None:
+    with ExitStack() as stack:
+        files = {
+            name: stack.enter_context(_TableFile(target / f"{name}.parquet", _schema(name, ontology)))
+            for name in tables.TABLES
+        }
+        for piece in pieces:
+            for name, batch in piece.items():
+                files[name].add(pa.Table.from_batches([batch]))
+                if name != "annotations":
+                    report.count("written", name, len(batch))
+            _count_annotations(piece["annotations"], report)
+
+
+def _write_file(
+    pieces: Iterable[Mapping[str, pa.RecordBatch]], target: Path, ontology: bytes, report: Report
+) -> None:
+    with _TableFile(target, _schema("annotations", ontology)) as file:
+        for piece in pieces:
+            file.add(pa.Table.from_batches([piece["annotations"]]))
+            _count_annotations(piece["annotations"], report)
+            _lose_others(piece, report)
+
+
+def _schema(table: str, ontology: bytes) -> pa.Schema:
+    """The table's schema; the annotations table has the classes with it, since it may be used alone."""
+    schema = tables.SCHEMAS[table]
+    return schema.with_metadata(schema.metadata | {ONTOLOGY: ontology}) if table == "annotations" else schema
+
+
+def _count_annotations(batch: pa.RecordBatch, report: Report) -> None:
+    types, kinds = (batch.column(name).to_pylist() for name in ("type", "kind"))
+    for (what, kind), n in Counter(zip(types, kinds, strict=True)).items():
+        report.count("written", "tracks" if what == "track" else f"object:{kind}", n)
+    keyframes = sum(n for n in batch.column("keyframe_count").to_pylist() if n)
+    if keyframes:
+        report.count("written", "keyframes", keyframes)
+
+
+def _lose_others(piece: Mapping[str, pa.RecordBatch], report: Report) -> None:
+    """Account what the annotations table has no place for."""
+    annotated = piece["annotations"]
+    for table, key in (("data_rows", ["data_row_index"]), ("labels", ["data_row_index", "label_index"])):
+        kept = set(_keys(annotated, key))
+        report.count("written", table, len(kept))
+        names = zip(_keys(piece[table], key), piece[table].column("name").to_pylist(), strict=True)
+        for name in (name for key, name in names if key not in kept):
+            problem = "without objects or tracks it has no row in the annotations table; write to a folder"
+            report.lose("no-annotations", table, problem, example=name)
+        report.note(
+            "annotations-alone", table, "only names are kept; write to a folder", n=len(kept), lossy=True
+        )
+    for table in ("classifications", "relationships"):
+        for name in piece[table].column("name").to_pylist():
+            report.lose(
+                "annotations-alone", table, "they have a table of their own; write to a folder", example=name
+            )
+
+
+def _keys(batch: pa.RecordBatch, names: list[str]) -> Iterator[tuple[int, ...]]:
+    return zip(*(batch.column(name).to_pylist() for name in names), strict=True)
+
+
+def _checked(rows: Iterable[DataRow], report: Report) -> Iterator[DataRow]:
+    """The rows; times that no zone goes with are named, since the tables hold UTC."""
+    for row in rows:
+        for label in row.labels:
+            if _has_naive_time(label):
+                report.note("no-time-zone", "labels", "a time without zone is taken as UTC", example=row.name)
+        yield row
+
+
+def _has_naive_time(label: Label) -> bool:
+    times = [label.created_at, label.updated_at, *(review.created_at for review in label.reviews)]
+    return any(time is not None and time.tzinfo is None for time in times)
+
+
+class _TableFile:
+    """One Parquet file; rows are held back until a row group is full, so that the bytes depend on nothing else."""
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self._schema = schema
+        self._held: list[pa.Table] = []
+        self._out = pq.ParquetWriter(path, schema, compression="zstd", write_page_checksum=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self._flush(1)
+        self._out.close()
+
+    def add(self, table: pa.Table) -> None:
+        """Take rows with the columns of the file."""
+        self._held.append(table.replace_schema_metadata(self._schema.metadata))
+        self._flush(1 if sum(held.nbytes for held in self._held) >= _GROUP_BYTES else _GROUP)
+
+    def _flush(self, least: int) -> None:
+        """Write full row groups, and a shorter one if `least` rows are left."""
+        held = pa.concat_tables(self._held) if self._held else self._schema.empty_table()
+        while len(held) >= least:
+            self._out.write_table(held.slice(0, _GROUP), row_group_size=_GROUP)
+            held = held.slice(_GROUP)
+        self._held = [held] if len(held) else []

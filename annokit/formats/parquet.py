@@ -1,0 +1,51 @@
+"""Parquet: everything a dataset holds as tables for SQL, data frames and clusters.
+
+A folder holds ``data_rows``, ``labels``, ``annotations``, ``classifications``, ``relationships`` and
+``ontology`` (see `annokit.tables`), and reads back equal. A target that ends in ``.parquet`` gets the
+annotations table alone; read back, it yields the data rows and labels that have objects or tracks, with
+their ids, names and annotators, and the classes.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from annokit.dataset import Dataset
+from annokit.formats._base import Format, Head, NoOptions, Reader, Writer
+from annokit.io.source import Source
+from annokit.run import Run
+
+__all__ = ["FORMAT"]
+
+_MAGIC = b"PAR1"
+
+
+def _sniff(head: Head) -> bool:
+    if head.is_dir:
+        return {"annotations.parquet", "data_rows.parquet"} <= set(head.entries)
+    if not head.data.startswith(_MAGIC):
+        return False
+    from annokit.formats import _parquet_read
+
+    return head.path is None or _parquet_read.is_ours(head.path)
+
+
+def _read(source: Source, _options: NoOptions) -> Dataset:
+    from annokit.formats import _parquet_read  # pyarrow is heavy
+
+    return _parquet_read.read(source)
+
+
+def _write(dataset: Dataset, target: Path, _options: NoOptions, run: Run) -> None:
+    from annokit.formats import _parquet_write
+
+    _parquet_write.write(dataset, target, run)
+
+
+FORMAT = Format(
+    name="parquet",
+    title="Parquet tables: a folder with everything, or FILE.parquet with the annotations alone",
+    sniff=_sniff,
+    reader=Reader(read=_read, options=NoOptions),
+    writer=Writer(write=_write, options=NoOptions, target="either"),
+)
