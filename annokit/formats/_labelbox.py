@@ -50,6 +50,9 @@ T = TypeVar("T")
 NO_TEXT = Raw(b"")
 """Stands for a shape an object does not have."""
 
+_BLOCK = 1 << 19
+"""Bytes decoded at once: what they become still fits the processor's caches, which 4 MiB do not (1.3 times slower)."""
+
 _UNITS = ("projects", "labels", "objects", "classifications", "relationships", "frames")
 _KINDS = {"label": "labels", "classification": "classifications"}
 _SHAPES = {
@@ -83,6 +86,13 @@ class Batch(Generic[T]):
         Name of the format, for quarantine files.
     record_id : callable
         The data row's id of a line, for messages.
+
+    Attributes
+    ----------
+    records : list of (int, record)
+        With the number of the line.
+    lost : list of str or None
+        The data rows' ids of the lines that gave no record.
     """
 
     def __init__(
@@ -98,12 +108,15 @@ class Batch(Generic[T]):
         self.block, self.run = block, run
         self._format, self._record_id, self._in_document = format, record_id, in_document
         self._gone: dict[int, set[str]] = {}
+        self.lost: list[str | None] = []
         self.records: list[tuple[int, T]] = decode_block(block, tp, reject=self._left_out, limits=run.limits)
 
     def _left_out(self, unit: str, path: str, error: AnnokitError, raw: bytes) -> None:
         number = error.where.line or self.block.number
         self._gone.setdefault(number, set()).add(path)
-        self._reject(number, None if path == "$" else path, error, _kind(unit, raw), raw)
+        if path == "$":
+            self.lost.append(self._record_id(self.block.line(number).data))
+        self._reject(number, path, error, _kind(unit, raw), raw)
 
     def reject(self, number: int, path: str, error: AnnokitError, kind: str | None = None) -> None:
         """Reject the part of a record that stands at `path`, counted in what was decoded of it."""
@@ -112,11 +125,11 @@ class Batch(Generic[T]):
         error.where = error.where.at(path=path + (error.where.path or "$")[1:])
         self._reject(number, path, error, kind or _kind("object", raw), raw)
 
-    def _reject(self, number: int, path: str | None, error: AnnokitError, kind: str, raw: bytes) -> None:
+    def _reject(self, number: int, path: str, error: AnnokitError, kind: str, raw: bytes) -> None:
         line = self.block.line(number)
         where = self.block.where(line).at(record=self._record_id(line.data), path=error.where.path)
         error.where = where.at(line=None) if self._in_document else where
-        context = None if path is None else (lambda: surroundings(line.data, path, _UNITS))
+        context = None if path == "$" else (lambda: surroundings(line.data, path, _UNITS))
         self.run.reject(error, kind, raw, format=self._format, context=context)
 
     def _original(self, number: int, path: str) -> str:
@@ -147,7 +160,7 @@ def batches(
 ) -> Iterator[Batch[T]]:
     """The records of a file, block by block."""
     in_document = is_document(source.head())
-    for block in iter_element_blocks(source, run.limits):
+    for block in iter_element_blocks(source, run.limits, _BLOCK):
         yield Batch(block, run, tp, format=format, record_id=record_id, in_document=in_document)
         run.advance(block.too_long or len(block.data))
 
@@ -265,8 +278,9 @@ def located(row_data: str | None, media: str) -> dict[str, str | None]:
 def plain(value: Any) -> Any:
     """Decoded structs as the JSON values they came from, without the keys that were not there."""
     if isinstance(value, Wire):
-        fields = {name: plain(getattr(value, name)) for name in value.__struct_fields__ if name != "extra"}
-        return {name: one for name, one in fields.items() if one not in (None, UNSET)} | (value.extra or {})
+        fields = {one.encode_name: one.name for one in msgspec.structs.fields(value) if one.name != "extra"}
+        found = {key: plain(getattr(value, name)) for key, name in fields.items()}
+        return {key: one for key, one in found.items() if one not in (None, UNSET)} | (value.extra or {})
     if isinstance(value, Raw):
         return decoder(Any).decode(value) if len(value) else None
     return [plain(one) for one in value] if isinstance(value, list | tuple) else value

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from operator import attrgetter
+from itertools import compress
+from operator import attrgetter, is_not
 from typing import Any
 
 from msgspec import UNSET
@@ -51,6 +52,7 @@ _ABSENT: dict[str, Any] = {
 }
 """The keys that hold shapes, in the order in which they count, and what stands for each where it is not."""
 
+_BOX, _POLYGON, _NO_OTHERS = ("bounding_box",), ("polygon",), (None,) * 6
 _shapes_of: Callable[[wire.Object], tuple[Any, ...]] = attrgetter(*_ABSENT)
 
 
@@ -73,11 +75,7 @@ class ObjectBuilder:
         InputError
             It has no shape, or one that cannot be; the path in the error starts at the object.
         """
-        found = [
-            key
-            for value, (key, absent) in zip(_shapes_of(one), _ABSENT.items(), strict=True)
-            if value is not absent
-        ]
+        found = _keys(one)
         kept: dict[str, Any] = {}
         if one.annotation_kind is not None:
             kept["annotation_kind"] = one.annotation_kind
@@ -90,7 +88,7 @@ class ObjectBuilder:
             id=one.feature_id,
             tool_id=one.feature_schema_id,
             value=one.value,
-            classifications=tuple([classification(question) for question in one.classifications]),
+            classifications=_all(one.classifications),
             space=space if one.page_number is None else "page",
             page=one.page_number,
             extra={_NAME: kept} if kept else {},
@@ -118,6 +116,17 @@ class ObjectBuilder:
         if key in _OTHERS:
             return _OTHERS[key](value, kept)
         return _unknown(key, one), "pixel"
+
+
+def _keys(one: wire.Object) -> Sequence[str]:
+    """The keys under which there are shapes: one, mostly of the two that come first."""
+    others = one.point, one.mask, one.composite_mask, one.location, one.conversational_location, one.geojson
+    if others == _NO_OTHERS and one.selected_message is one.selected_messages is one.ranked_messages is None:
+        if one.polygon is one.line is NO_TEXT and one.bounding_box is not None:
+            return _BOX
+        if one.bounding_box is None and one.line is NO_TEXT and one.polygon is not NO_TEXT:
+            return _POLYGON
+    return list(compress(_ABSENT, map(is_not, _shapes_of(one), _ABSENT.values())))
 
 
 def _sound(points: Floats | AnnokitError, key: str) -> Floats:
@@ -213,12 +222,16 @@ def classification(one: wire.Classification) -> Classification:
     )
 
 
+def _all(questions: Sequence[wire.Classification]) -> tuple[Classification, ...]:
+    return tuple([classification(one) for one in questions]) if questions else ()
+
+
 def _answer(one: wire.Answer) -> Answer:
     return Answer(
         name=one.name,
         option_id=one.feature_schema_id,
         id=one.feature_id,
         value=one.value,
-        classifications=tuple([classification(question) for question in one.classifications]),
+        classifications=_all(one.classifications),
         extra={_NAME: one.extra} if one.extra else {},
     )

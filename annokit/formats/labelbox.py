@@ -50,10 +50,12 @@ def _rows(source: Source, options: ReadOptions, run: Run) -> Iterator[DataRow]:
     while True:
         with paused_gc():
             batch = next(blocks, None)
-            rows = [] if batch is None else RowBuilder(batch, masks).rows()
+            if batch is None:
+                return
+            rows = RowBuilder(batch, masks).rows()
+        del batch  # its memory serves the next block
         yield from rows
-        if batch is None:
-            return
+        del rows
 
 
 def _sniff(head: Head) -> bool:

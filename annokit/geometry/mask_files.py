@@ -31,7 +31,7 @@ def mask_file_name(url: str) -> str:
     """The name under which `MaskFolder` looks for what `url` leads to: one of its own for each URL.
 
     >>> mask_file_name("https://example.com/masks/m1?token=secret")
-    'm1~d1e8ed3ab1b6ca05.png'
+    'm1~6dfab70778af0367.png'
     """
     last = url.partition("?")[0].rstrip("/").rpartition("/")[2]
     stem = safe_name(last.removesuffix(".png"))[:80]
@@ -118,9 +118,8 @@ def _palette(path: Path) -> NDArray[np.uint32] | None:
         while len(head := handle.read(8)) == 8 and head[4:] != b"IDAT":
             data = handle.read(int.from_bytes(head[:4], "big"))
             if head[4:] == b"PLTE":
-                red, green, blue = np.frombuffer(data, np.uint8).reshape(-1, 3).astype(np.uint32).T
-                colors: NDArray[np.uint32] = red << 16 | green << 8 | blue
-                return colors
+                colors = np.frombuffer(data[: len(data) // 3 * 3], np.uint8).reshape(-1, 3)
+                return colors.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
             handle.read(4)
     return None
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain, pairwise
+from operator import attrgetter
 from typing import Any, TypeAlias, TypeVar
 
 import msgspec
@@ -143,8 +144,9 @@ def _parts(count: int) -> Indices:
 def _point_arrays(shapes: list[list[_Point]]) -> list[Floats]:
     ends = _ends([len(points) for points in shapes])
     coords = np.empty((int(ends[-1]), 2))
-    coords[:, 0] = np.fromiter((p.x for points in shapes for p in points), np.float64, len(coords))
-    coords[:, 1] = np.fromiter((p.y for points in shapes for p in points), np.float64, len(coords))
+    points = list(chain.from_iterable(shapes))
+    coords[:, 0] = np.fromiter(map(attrgetter("x"), points), np.float64, len(coords))
+    coords[:, 1] = np.fromiter(map(attrgetter("y"), points), np.float64, len(coords))
     coords = _final(coords)
     bounds = ends.tolist()
     return [coords[start:end] for start, end in pairwise(bounds)]

@@ -1,0 +1,118 @@
+"""Labelbox's legacy export (v1): one entry a label, as a JSON array, a single object, or NDJSON.
+
+Source of the format: the fixtures and the former parser of the platform's SDK (up to 4.0). Entries of one data row
+become one row with several labels. What the model has no field for is kept in ``extra["labelbox-v1"]``.
+Videos whose frames are listed become tracks, with frames from 0 on; those whose frames are only a URL are refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+import msgspec
+
+from annokit.dataset import Dataset
+from annokit.formats import _labelbox_v1_wire as wire
+from annokit.formats._base import Format, Head, Reader
+from annokit.formats._labelbox import Masks, ReadOptions, batches
+from annokit.formats._labelbox_v1_objects import NAME
+from annokit.formats._labelbox_v1_rows import RowBuilder, joined
+from annokit.io.elements import iter_element_blocks
+from annokit.io.faults import BAD_JSON
+from annokit.io.gc import paused_gc
+from annokit.io.salvage import decoder
+from annokit.io.source import Source
+from annokit.model import DataRow
+from annokit.run import Run
+
+__all__ = ["FORMAT"]
+
+
+class _Id(msgspec.Struct):
+    id: str = msgspec.field(name="DataRow ID")
+
+
+def _record_id(line: bytes) -> str | None:
+    try:
+        found: _Id = decoder(_Id).decode(line)
+    except BAD_JSON:
+        return None
+    return found.id
+
+
+class _Waiting:
+    """Entries of data rows that may have more to come, and the rows in the order of their first entry."""
+
+    def __init__(self, totals: Counter[str | None]) -> None:
+        self._left = totals
+        self._rows: dict[str, list[DataRow]] = {}
+
+    def add(self, row_id: str | None, row: DataRow | None) -> None:
+        """Take one entry of a data row, or note that there was one that gave no label."""
+        self._left[row_id] -= 1
+        if row is not None:
+            self._rows.setdefault(row.id, []).append(row)
+
+    def complete(self, everything: bool = False) -> Iterator[DataRow]:
+        """The rows up to the first one that may have more to come."""
+        ready = []
+        for row_id in self._rows:
+            if self._left[row_id] > 0 and not everything:
+                break
+            ready.append(row_id)
+        for row_id in ready:
+            yield joined(self._rows.pop(row_id))
+
+
+def _rows(source: Source, options: ReadOptions, run: Run) -> Iterator[DataRow]:
+    masks = Masks(options, run)
+    waiting = _Waiting(_totals(source, run))
+    blocks = batches(source, run, wire.Entry, format=NAME, record_id=_record_id)
+    while True:
+        with paused_gc():
+            batch = next(blocks, None)
+            if batch is None:
+                break
+            for row_id in batch.lost:
+                waiting.add(row_id, None)
+            for row_id, row in RowBuilder(batch, masks).rows():
+                waiting.add(row_id, row)
+        yield from waiting.complete()
+    yield from waiting.complete(everything=True)
+
+
+def _totals(source: Source, run: Run) -> Counter[str | None]:
+    """How many entries each data row has."""
+    totals: Counter[str | None] = Counter()
+    for block in iter_element_blocks(source, run.limits):
+        try:
+            totals.update(one.id for one in decoder(_Id).decode_lines(block.data))
+        except BAD_JSON:
+            totals.update(_record_id(line.data) for line in block.lines())
+    return totals
+
+
+def _sniff(head: Head) -> bool:
+    return re.match(rb'[\s\xef\xbb\xbf\[]*\{\s*"', head.data) is not None and (
+        re.search(rb'"(DataRow ID|Labeled Data|External ID|View Label)"\s*:', head.data) is not None
+    )
+
+
+def _read(source: Source, options: ReadOptions) -> Dataset:
+    plain = Dataset(lambda run: _rows(source, ReadOptions(), run))  # classes and names need no masks
+    return Dataset(
+        lambda run: _rows(source, options, run),
+        outline=lambda: plain.outline,
+        source=source.name,
+        size=source.size,
+    )
+
+
+FORMAT = Format(
+    name=NAME,
+    title="Labelbox legacy export v1 (JSON)",
+    sniff=_sniff,
+    reader=Reader(read=_read, options=ReadOptions),
+)
