@@ -26,6 +26,15 @@ def _sides(boxes, sizes):
 
 
 @jit
+def all_finite(values):
+    """Whether every number of a flat array is finite."""
+    bad = 0
+    for i in range(values.size):
+        bad += values[i] - values[i] != 0.0
+    return bad == 0
+
+
+@jit
 def iou(a, b, sizes, crowd, out):
     """Intersection over union; over the first box's area alone where the second is a crowd."""
     first = _sides(a, sizes)
@@ -77,9 +86,13 @@ def giou(a, b, out):
 
 @jit
 def iou_paired(a, b, out):
+    """Returns the number of pairs with a number that is not finite, so that the arrays are read only once."""
+    bad = 0
     for i in range(a.shape[0]):
         ax1, ay1, ax2, ay2 = a[i, 0], a[i, 1], a[i, 2], a[i, 3]
         bx1, by1, bx2, by2 = b[i, 0], b[i, 1], b[i, 2], b[i, 3]
+        total = (ax1 + ay1) + (ax2 + ay2) + (bx1 + by1) + (bx2 + by2)
+        bad += total - total != 0.0
         w = (bx2 if bx2 < ax2 else ax2) - (bx1 if bx1 > ax1 else ax1)
         h = (by2 if by2 < ay2 else ay2) - (by1 if by1 > ay1 else ay1)
         w = w if w > 0.0 else 0.0
@@ -87,6 +100,7 @@ def iou_paired(a, b, out):
         both = w * h
         either = (ax2 - ax1) * (ay2 - ay1) + (bx2 - bx1) * (by2 - by1) - both
         out[i] = both / (either if both > 0.0 else 1.0)
+    return bad
 
 
 @jit

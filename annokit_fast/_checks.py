@@ -36,7 +36,9 @@ MAX_COORDINATE = float(2**26)
 
 
 def freeze(array: Array) -> Array:
-    """A read-only view of `array`."""
+    """A read-only view of `array`, or the array itself if it is read-only."""
+    if not array.flags.writeable:
+        return array
     view = array[:]
     view.flags.writeable = False
     return view
@@ -44,15 +46,15 @@ def freeze(array: Array) -> Array:
 
 def vector(values: Any, dtype: npt.DTypeLike, name: str, ndim: int = 1) -> Array:
     """`values` as a read-only C-contiguous array of `dtype`; copied only where dtype or layout ask for it."""
-    wanted = np.dtype(dtype)
     array = values if isinstance(values, np.ndarray) else np.asarray(values)
-    if array.ndim != ndim and not (array.size == 0 and ndim == 1):
-        raise ValueError(f"{name}: expected {ndim} dimension(s), got shape {array.shape}")
-    if array.dtype != wanted:
-        array = _converted(array, wanted, name)
     if array.ndim != ndim:
+        if array.size or ndim != 1:
+            raise ValueError(f"{name}: expected {ndim} dimension(s), got shape {array.shape}")
         array = array.reshape(0)
-    return freeze(array if array.flags.c_contiguous and array.flags.aligned else np.array(array, order="C"))
+    if array.dtype != dtype:
+        array = _converted(array, np.dtype(dtype), name)
+    flags = array.flags
+    return freeze(array if flags.c_contiguous and flags.aligned else np.array(array, order="C"))
 
 
 def _converted(array: Array, wanted: np.dtype[Any], name: str) -> Array:
@@ -61,13 +63,13 @@ def _converted(array: Array, wanted: np.dtype[Any], name: str) -> Array:
     if wanted.kind == "f" and array.dtype.kind in "fiu":
         return array.astype(wanted)
     if wanted.kind in "iu" and array.dtype.kind in "iu":
-        limits = np.iinfo(wanted)
-        low, high = int(array.min()), int(array.max())
-        if low < limits.min or high > limits.max:
+        converted = array.astype(wanted)
+        if not (converted == array).all():
+            limits = np.iinfo(wanted)
             raise ValueError(
-                f"{name}: expected values from {limits.min} to {limits.max}, got {low} to {high}"
+                f"{name}: expected values from {limits.min} to {limits.max}, got {array.min()} to {array.max()}"
             )
-        return array.astype(wanted)
+        return converted
     if wanted.kind == "b" and array.dtype.kind in "biu":
         return np.not_equal(array, 0)
     raise TypeError(f"{name}: expected an array of {wanted}, got {array.dtype}")
@@ -75,12 +77,7 @@ def _converted(array: Array, wanted: np.dtype[Any], name: str) -> Array:
 
 def points(values: Any, name: str = "coords", limit: float = np.inf) -> Array:
     """Coordinates as float64 (n, 2), finite and at most `limit` in size; a flat x, y, x, y array is taken too."""
-    array = values if isinstance(values, np.ndarray) else np.asarray(values)
-    if array.ndim == 1 and array.size % 2 == 0:
-        array = array.reshape(-1, 2)
-    if array.ndim != 2 or array.shape[1] != 2:
-        raise ValueError(f"{name}: expected shape (n, 2), or a flat array of x, y pairs, got {array.shape}")
-    array = vector(array, np.float64, name, ndim=2)
+    array = _pairs(values, name)
     bad = _first_outside(array, float(limit))
     if bad >= 0:
         value = array[bad].tolist()
@@ -88,6 +85,15 @@ def points(values: Any, name: str = "coords", limit: float = np.inf) -> Array:
             raise ValueError(f"{name}: expected finite numbers, got {value} at index {bad}")
         raise ValueError(f"{name}: expected numbers within +-{limit:.0f}, got {value} at index {bad}")
     return array
+
+
+def _pairs(values: Any, name: str) -> Array:
+    array = values if isinstance(values, np.ndarray) else np.asarray(values)
+    if array.ndim == 1 and array.size % 2 == 0:
+        array = array.reshape(-1, 2)
+    if array.ndim != 2 or array.shape[1] != 2:
+        raise ValueError(f"{name}: expected shape (n, 2), or a flat array of x, y pairs, got {array.shape}")
+    return vector(array, np.float64, name, ndim=2)
 
 
 def ragged(values: Any, size: int, name: str, of: str) -> Array:
@@ -111,9 +117,13 @@ def parts(
     coords: Any, ring_offsets: Any, polygon_offsets: Any, limit: float = np.inf
 ) -> tuple[Array, Array, Array]:
     """The three arrays of ragged polygons, checked against one another."""
-    xy = points(coords, "coords", limit)
-    rings = ragged(ring_offsets, len(xy), "ring_offsets", "points")
-    polygons = ragged(polygon_offsets, len(rings) - 1, "polygon_offsets", "rings")
+    xy = _pairs(coords, "coords")
+    rings = vector(ring_offsets, np.int64, "ring_offsets")
+    polygons = vector(polygon_offsets, np.int64, "polygon_offsets")
+    if not _polygons_good(xy, rings, polygons, float(limit)):
+        points(xy, "coords", limit)
+        ragged(rings, len(xy), "ring_offsets", "points")
+        ragged(polygons, len(rings) - 1, "polygon_offsets", "rings")
     return xy, rings, polygons
 
 
@@ -200,6 +210,14 @@ def _first_outside(coords: Array, limit: float) -> int:
             if not (abs(value) <= limit) or value - value != 0.0:
                 return i
     return -1
+
+
+@jit
+def _polygons_good(coords: Array, rings: Array, polygons: Array, limit: float) -> bool:
+    """Whether nothing is wrong: one call in place of three where, as nearly always, all is well."""
+    if _first_outside(coords, limit) >= 0 or _offsets_problem(rings, coords.shape[0]) != -1:
+        return False
+    return _offsets_problem(polygons, rings.size - 1) == -1
 
 
 @jit

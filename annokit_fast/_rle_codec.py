@@ -220,7 +220,7 @@ def from_strings(text, ends, heights, widths):
         end = ends[i + 1]
         first = o
         before = last = total = characters = numbers = np.int64(0)
-        early = False
+        fault = 0
         while p < end:
             c = np.int64(text[np.uint64(p)]) - 48
             p += 1
@@ -231,7 +231,7 @@ def from_strings(text, ends, heights, widths):
                 shift = 0
                 while c & 32:
                     if p >= end or shift > 50:
-                        early = True
+                        fault = max(fault, ENDS_EARLY if p >= end else BAD_COUNT)
                         break
                     c = np.int64(text[np.uint64(p)]) - 48
                     p += 1
@@ -250,9 +250,9 @@ def from_strings(text, ends, heights, widths):
         pixels = np.int64(heights[i]) * np.int64(widths[i])
         if characters & ~63:
             return out, offsets, BAD_CHARACTER, i
-        if early:
-            return out, offsets, ENDS_EARLY if p >= end else BAD_COUNT, i
-        if numbers >> 32:
+        if fault == ENDS_EARLY:
+            return out, offsets, ENDS_EARLY, i
+        if fault or numbers >> 32:
             return out, offsets, BAD_COUNT, i
         if first == o and pixels == 0:
             out[o] = 0

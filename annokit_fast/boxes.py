@@ -25,14 +25,18 @@ def __dir__() -> list[str]:
     return __all__
 
 
-def _checked(values: Any, name: str, columns: int = 4) -> Array:
+def _shaped(values: Any, name: str, columns: int = 4) -> Array:
     array = values if isinstance(values, np.ndarray) else np.asarray(values)
     if array.ndim == 1 and array.size == 0:
         array = array.reshape(0, columns)
     if array.ndim != 2 or array.shape[1] != columns:
         raise ValueError(f"{name}: expected shape (n, {columns}), got {array.shape}")
-    array = vector(array, np.float64, name, ndim=2)
-    if not np.isfinite(array.sum()) and not np.isfinite(array).all():
+    return vector(array, np.float64, name, ndim=2)
+
+
+def _checked(values: Any, name: str, columns: int = 4) -> Array:
+    array = _shaped(values, name, columns)
+    if not _boxes.all_finite(array.reshape(-1)):
         bad = int(np.flatnonzero(~np.isfinite(array).all(axis=1))[0])
         raise ValueError(f"{name}: expected finite numbers, got {array[bad].tolist()} at index {bad}")
     return array
@@ -122,11 +126,13 @@ def iou_paired(a: Any, b: Any, out: Array | None = None) -> Array:
     >>> boxes.iou_paired([], []).tolist()
     []
     """
-    first, second = _checked(a, "a"), _checked(b, "b")
+    first, second = _shaped(a, "a"), _shaped(b, "b")
     if len(first) != len(second):
         raise ValueError(f"a, b: expected as many boxes in both, got {len(first)} and {len(second)}")
     result = output(out, (len(first),), np.float64)
-    _boxes.iou_paired(first, second, result)
+    if _boxes.iou_paired(first, second, result):
+        _checked(first, "a")
+        _checked(second, "b")
     return result
 
 

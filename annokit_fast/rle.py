@@ -103,42 +103,44 @@ def from_polygons(
     """
     xy, rings, polygons = parts(coords, ring_offsets, polygon_offsets, MAX_COORDINATE)
     count = len(polygons) - 1
-    if object_offsets is None:
-        objects = freeze(np.arange(count + 1))
-    else:
-        objects = ragged(object_offsets, count, "object_offsets", "polygons")
-    tall, wide = sizes(heights, widths, len(objects) - 1)
+    objects = None if object_offsets is None else ragged(object_offsets, count, "object_offsets", "polygons")
+    tall, wide = sizes(heights, widths, count if objects is None else len(objects) - 1)
     if rule not in ("coco", "center"):
         raise ValueError(f"rule: expected 'coco' or 'center', got {rule!r}")
 
+    if threads == 1:
+        return _drawn(xy, rings, polygons, objects, tall, wide, rule)
+
     def drawn(start: int, stop: int) -> RleBatch:
-        p0, p1 = int(objects[start]), int(objects[stop])
+        p0, p1 = (start, stop) if objects is None else (int(objects[start]), int(objects[stop]))
         r0, r1 = int(polygons[p0]), int(polygons[p1])
         c0, c1 = int(rings[r0]), int(rings[r1])
         local = freeze(rings[r0 : r1 + 1] - c0), freeze(polygons[p0 : p1 + 1] - r0)
-        members = freeze(objects[start : stop + 1] - p0)
+        members = None if objects is None else freeze(objects[start : stop + 1] - p0)
         return _drawn(xy[c0:c1], local[0], local[1], members, tall[start:stop], wide[start:stop], rule)
 
-    if threads == 1:
-        return _drawn(xy, rings, polygons, objects, tall, wide, rule)
     return RleBatch.concatenate(in_parts(drawn, len(tall), threads))
 
 
 def _drawn(
-    xy: Array, rings: Array, polygons: Array, objects: Array, heights: Array, widths: Array, rule: str
+    xy: Array, rings: Array, polygons: Array, objects: Array | None, heights: Array, widths: Array, rule: str
 ) -> RleBatch:
-    lengths = np.diff(polygons[objects])
-    single = bool((lengths == 1).all())
+    lengths = np.diff(polygons if objects is None else polygons[objects])
+    single = len(lengths) == len(rings) - 1 and (len(lengths) == 1 or bool((lengths == 1).all()))
     tall, wide = (heights, widths) if single else (freeze(np.repeat(s, lengths)) for s in (heights, widths))
     if rule == "coco":
         counts, offsets = _rle_raster.coco_rings(xy, rings, tall, wide)
+        if single:
+            return trusted(counts, offsets, heights, widths)
         added, added_offsets = counts[:0], np.zeros(len(rings), np.int64)
     else:
         counts, offsets, added, added_offsets = _rle_raster.center_rings(xy, rings, tall, wide)
-    if not single or len(added):
-        counts, offsets = _rle_ops.assemble(
-            counts, offsets, added, added_offsets, polygons, objects, heights, widths
-        )
+        if single and not len(added):
+            return trusted(counts, offsets, heights, widths)
+    members = freeze(np.arange(len(polygons))) if objects is None else objects
+    counts, offsets = _rle_ops.assemble(
+        counts, offsets, added, added_offsets, polygons, members, heights, widths
+    )
     return trusted(counts, offsets, heights, widths)
 
 

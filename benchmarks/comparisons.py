@@ -1,0 +1,620 @@
+"""One table of every kernel beside its peers: the tests check that they agree, the benchmark which is faster.
+
+COMPARISONS maps (kernel, set) to a function of a scale (1.0 for the benchmark, less for tests) that prepares the
+input, out of the timing, and returns a Case. A peer that is not installed is left out.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from annokit_fast import agreement, boxes, coco_mask, polygons, rle, tracks
+from benchmarks import workloads
+
+Run = Callable[[], Any]
+Check = Callable[[Any, Any], None]
+
+
+@dataclass(frozen=True)
+class Case:
+    """Runs on one input. `checks` compare our result with a peer's, and raise AssertionError."""
+
+    units: int
+    ours: Run
+    peers: Mapping[str, Run]
+    goals: Mapping[str, float] = field(default_factory=dict)
+    checks: Mapping[str, Check] = field(default_factory=dict)
+
+
+COMPARISONS: dict[tuple[str, str], Callable[[float], Case]] = {}
+
+
+def comparison(
+    kernel: str, *sets: str
+) -> Callable[[Callable[[str, float], Case]], Callable[[str, float], Case]]:
+    """Put a function of (set, scale) into the table, once per set."""
+
+    def register(build: Callable[[str, float], Case]) -> Callable[[str, float], Case]:
+        for name in sets:
+            COMPARISONS[kernel, name] = lambda scale, name=name: build(name, scale)
+        return build
+
+    return register
+
+
+def optional(module: str) -> Any:
+    """A module, or None where it is not installed."""
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        return None
+
+
+def available(**peers: tuple[Any, Run]) -> dict[str, Run]:
+    """The runs whose module is there."""
+    return {name: run for name, (module, run) in peers.items() if module is not None}
+
+
+coco = optional("pycocotools.mask")
+hotcoco = optional("hotcoco.mask")
+rlemasklib = optional("rlemasklib")
+powerboxes = optional("powerboxes")
+cv2 = optional("cv2")
+shapely = optional("shapely")
+features = optional("rasterio.features")
+optimize = optional("scipy.optimize")
+
+if cv2 is not None:
+    cv2.setNumThreads(1)
+
+
+def equal(ours: Any, theirs: Any) -> None:
+    np.testing.assert_array_equal(ours, theirs)
+
+
+def close(ours: Any, theirs: Any) -> None:
+    np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-9)
+
+
+def dicts(batch: rle.RleBatch, theirs: Any) -> None:
+    assert batch.to_coco() == theirs
+
+
+def each(run: Callable[[Any], Any], items: Any) -> Any:
+    """Run over all items and keep the last result alone, as a streaming converter would."""
+    result = None
+    for item in items:
+        result = run(item)
+    return result
+
+
+def _count(kind: str, scale: float, usual: int, large: int) -> int:
+    return max(2, int((large if kind == "large" else usual) * scale))
+
+
+def _masks(kind: str, count: int) -> tuple[rle.RleBatch, list[dict[str, Any]]]:
+    coords, offsets = workloads.ragged(workloads.rings(kind, count))
+    batch = rle.from_polygons(coords, offsets, np.arange(count + 1), *workloads.SETS[kind])
+    return batch, batch.to_coco()
+
+
+@comparison("rle.from_polygons", "coco", "tiny", "large")
+def _from_polygons(kind: str, scale: float) -> Case:
+    parts = workloads.rings(kind, _count(kind, scale, 5000, 50))
+    (height, width), (coords, offsets) = workloads.SETS[kind], workloads.ragged(parts)
+    flat, at = [part.ravel().tolist() for part in parts], np.arange(len(parts) + 1)
+    return Case(
+        len(parts),
+        lambda: rle.from_polygons(coords, offsets, at, height, width),
+        available(
+            pycocotools=(coco, lambda: coco.frPyObjects(flat, height, width)),
+            hotcoco=(hotcoco, lambda: hotcoco.frPyObjects(flat, height, width)),
+            rlemasklib=(
+                rlemasklib,
+                lambda: each(
+                    lambda part: rlemasklib.RLEMask.from_polygon(part, imsize=(width, height)), parts
+                ),
+            ),
+        ),
+        {"pycocotools": 4.5 if kind == "large" else 6.0},
+        {"pycocotools": dicts},
+    )
+
+
+@comparison("rle.from_polygons to dicts", "coco")
+def _polygons_to_dicts(kind: str, scale: float) -> Case:
+    case = _from_polygons(kind, scale)
+    return Case(
+        case.units, lambda: case.ours().to_coco(), {"pycocotools": case.peers["pycocotools"]}, {"pycocotools": 3.5},
+        {"pycocotools": lambda ours, theirs: equal(ours == theirs, True)},
+    )  # fmt: skip
+
+
+@comparison("rle.from_polygons center", "coco", "tiny")
+def _center(kind: str, scale: float) -> Case:
+    parts = workloads.rings(kind, _count(kind, scale, 500, 5))
+    (height, width), (coords, offsets) = workloads.SETS[kind], workloads.ragged(parts)
+    shapes = [{"type": "Polygon", "coordinates": [[*part.tolist(), part[0].tolist()]]} for part in parts]
+    at = np.arange(len(parts) + 1)
+
+    def burn(shape: Any) -> Any:
+        return features.rasterize([(shape, 1)], out_shape=(height, width), dtype="uint8")
+
+    return Case(
+        len(parts),
+        lambda: rle.from_polygons(coords, offsets, at, height, width, "center"),
+        available(rasterio=(features, lambda: each(burn, shapes))),
+        {"rasterio": 8.0},
+        {"rasterio": lambda ours, theirs: equal(rle.decode(ours)[-1], theirs)},
+    )
+
+
+@comparison("polygons.to_masks", "coco", "large")
+def _to_masks(kind: str, scale: float) -> Case:
+    parts = workloads.rings(kind, _count(kind, scale, 500, 10))
+    height, width = workloads.SETS[kind]
+    flat = [part.ravel().tolist() for part in parts]
+    ends = [np.array([0, len(part)]) for part in parts]
+    one = np.array([0, 1])
+
+    def draw(i: int) -> Any:
+        return polygons.to_masks(parts[i], ends[i], one, height, width)[0]
+
+    return Case(
+        len(parts),
+        lambda: each(draw, range(len(parts))),
+        available(
+            pycocotools=(
+                coco,
+                lambda: each(lambda p: coco.decode(coco.frPyObjects([p], height, width)[0]), flat),
+            ),
+            rlemasklib=(
+                rlemasklib,
+                lambda: each(
+                    lambda part: rlemasklib.RLEMask.from_polygon(part, imsize=(width, height)).to_array(),
+                    parts,
+                ),
+            ),
+        ),
+        {"pycocotools": 15.0, "rlemasklib": 1.4},
+        {"pycocotools": equal, "rlemasklib": equal},
+    )
+
+
+@comparison("rle.to_label_map", "coco")
+def _label_map(kind: str, scale: float) -> Case:
+    images = _count(kind, scale, 50, 2)
+    batch, _ = _masks(kind, 7 * images)
+    parts = workloads.rings(kind, 7 * images)
+    height, width = workloads.SETS[kind]
+    groups = [batch[7 * i : 7 * i + 7] for i in range(images)]
+    shapes = [[*part.tolist(), part[0].tolist()] for part in parts]
+    burned = [
+        [({"type": "Polygon", "coordinates": [shapes[7 * i + k]]}, k + 1) for k in range(7)]
+        for i in range(images)
+    ]
+    theirs = [
+        [rlemasklib.RLEMask.from_dict(one) for one in group.to_coco()]
+        for group in groups
+        if rlemasklib is not None
+    ]
+    return Case(
+        images,
+        lambda: each(rle.to_label_map, groups),
+        available(
+            rasterio=(
+                features,
+                lambda: each(
+                    lambda s: features.rasterize(s, out_shape=(height, width), dtype="uint8"), burned
+                ),
+            ),
+            rlemasklib=(rlemasklib, lambda: each(lambda g: rlemasklib.RLEMask.merge_to_label_map(g), theirs)),
+        ),
+        {"rasterio": 8.0, "rlemasklib": 0.8},
+    )
+
+
+@comparison("rle.encode F order", "coco", "large")
+def _encode_columns(kind: str, scale: float) -> Case:
+    return _encoding(kind, scale, "F", 5.0)
+
+
+@comparison("rle.encode C order", "coco", "large")
+def _encode_rows(kind: str, scale: float) -> Case:
+    return _encoding(kind, scale, "C", 10.0)
+
+
+def _encoding(kind: str, scale: float, order: Any, goal: float) -> Case:
+    batch, _ = _masks(kind, _count(kind, scale, 100, 4))
+    masks = [np.asarray(mask, order=order) for mask in rle.decode(batch)]
+    return Case(
+        len(masks),
+        lambda: each(rle.encode, masks),
+        available(
+            pycocotools=(coco, lambda: each(lambda m: coco.encode(np.asfortranarray(m)), masks)),
+            hotcoco=(hotcoco, lambda: each(hotcoco.encode, masks)),
+            rlemasklib=(rlemasklib, lambda: each(rlemasklib.RLEMask, masks)),
+        ),
+        {"pycocotools": goal},
+        {"pycocotools": lambda ours, theirs: equal(ours.to_coco()[0] == theirs, True)},
+    )
+
+
+@comparison("rle.decode", "coco", "large")
+def _decode(kind: str, scale: float) -> Case:
+    batch, theirs = _masks(kind, _count(kind, scale, 200, 5))
+    single = list(batch)
+    parsed = [rlemasklib.RLEMask.from_dict(one) for one in theirs if rlemasklib is not None]
+    return Case(
+        len(batch),
+        lambda: each(rle.decode, single),
+        available(
+            pycocotools=(coco, lambda: each(coco.decode, theirs)),
+            hotcoco=(hotcoco, lambda: each(hotcoco.decode, theirs)),
+            rlemasklib=(rlemasklib, lambda: each(lambda one: one.to_array(), parsed)),
+        ),
+        {"pycocotools": 25.0},
+        {"pycocotools": lambda ours, mask: equal(ours[0], mask)},
+    )
+
+
+@comparison("rle.from_strings", "coco", "tiny", "large")
+def _from_strings(kind: str, scale: float) -> Case:
+    batch, theirs = _masks(kind, _count(kind, scale, 5000, 50))
+    buffer, offsets = rle.to_strings(batch)
+    height, width = workloads.SETS[kind]
+    groups = [theirs[i : i + 250] for i in range(0, len(theirs), 250)]
+    return Case(
+        len(batch),
+        lambda: rle.from_strings(buffer, offsets, height, width),
+        available(
+            pycocotools=(coco, lambda: [coco.area(group) for group in groups]),
+            hotcoco=(hotcoco, lambda: hotcoco.area(theirs)),
+        ),
+        {"pycocotools": 1.3, "hotcoco": 1.3},
+        {"pycocotools": lambda ours, areas: equal(rle.area(ours), np.concatenate(areas))},
+    )
+
+
+@comparison("rle.to_strings", "coco", "tiny", "large")
+def _to_strings(kind: str, scale: float) -> Case:
+    batch, _ = _masks(kind, _count(kind, scale, 5000, 50))
+    lists = batch.to_coco(compressed=False)
+    height, width = workloads.SETS[kind]
+    return Case(
+        len(batch),
+        lambda: rle.to_strings(batch),
+        available(
+            pycocotools=(coco, lambda: coco.frPyObjects(lists, height, width)),
+            hotcoco=(hotcoco, lambda: hotcoco.frPyObjects(lists, height, width)),
+        ),
+        {"pycocotools": 5.0},
+        {
+            "pycocotools": lambda ours, found: equal(
+                ours[0].tobytes() == b"".join(r["counts"] for r in found), True
+            )
+        },
+    )
+
+
+@comparison("rle.area", "coco", "tiny", "large")
+def _area(kind: str, scale: float) -> Case:
+    batch, theirs = _masks(kind, _count(kind, scale, 5000, 50))
+    groups = [theirs[i : i + 250] for i in range(0, len(theirs), 250)]
+    return Case(
+        len(batch),
+        lambda: rle.area(batch),
+        available(
+            pycocotools=(coco, lambda: [coco.area(group) for group in groups]),
+            hotcoco=(hotcoco, lambda: hotcoco.area(theirs)),
+        ),
+        {"pycocotools": 4.0},
+        {"pycocotools": lambda ours, areas: equal(ours, np.concatenate(areas))},
+    )
+
+
+@comparison("rle.bounds", "coco", "tiny", "large")
+def _bounds(kind: str, scale: float) -> Case:
+    batch, theirs = _masks(kind, _count(kind, scale, 5000, 50))
+    return Case(
+        len(batch),
+        lambda: rle.bounds(batch),
+        available(
+            pycocotools=(coco, lambda: coco.toBbox(theirs)), hotcoco=(hotcoco, lambda: hotcoco.toBbox(theirs))
+        ),
+        {"pycocotools": 5.0},
+        {"pycocotools": equal},
+    )
+
+
+@comparison("rle.merge pairs", "coco", "large")
+def _merge(kind: str, scale: float) -> Case:
+    batch, theirs = _masks(kind, 2 * _count(kind, scale, 1000, 10))
+    groups = np.arange(0, len(batch) + 1, 2)
+    pairs = [theirs[i : i + 2] for i in range(0, len(theirs), 2)]
+    return Case(
+        len(pairs),
+        lambda: rle.merge(batch, groups),
+        available(
+            pycocotools=(coco, lambda: [coco.merge(pair) for pair in pairs]),
+            hotcoco=(hotcoco, lambda: [hotcoco.merge(pair) for pair in pairs]),
+        ),
+        {"pycocotools": 2.0},
+        {"pycocotools": dicts},
+    )
+
+
+@comparison("rle.iou", "300x100", "20x20 large")
+def _mask_iou(kind: str, scale: float) -> Case:
+    if kind == "300x100":
+        n, m = max(3, int(300 * scale)), max(2, int(100 * scale))
+        batch, theirs = _masks("coco", n + m)
+    else:
+        n = m = max(2, int(20 * scale))
+        batch, theirs = _masks("large", n + m)
+    one, two, crowd = batch[:n], batch[n:], np.zeros(m, np.uint8)
+    return Case(
+        n * m,
+        lambda: rle.iou(one, two),
+        available(
+            pycocotools=(coco, lambda: coco.iou(theirs[:n], theirs[n:], crowd)),
+            hotcoco=(hotcoco, lambda: hotcoco.iou(theirs[:n], theirs[n:], crowd.astype(bool).tolist())),
+        ),
+        {"pycocotools": 2.5, "hotcoco": 1.7},
+        {"pycocotools": equal},
+    )
+
+
+@comparison("rle.iou_grouped", "images of 21x7")
+def _grouped_iou(_: str, scale: float) -> Case:
+    images = max(2, int(300 * scale))
+    batch, theirs = _masks("coco", 28 * images)
+    one, two = batch[: 21 * images], batch[21 * images :]
+    rows, columns = np.arange(0, 21 * images + 1, 21), np.arange(0, 7 * images + 1, 7)
+    pairs = [
+        (theirs[21 * i : 21 * i + 21], theirs[21 * images + 7 * i : 21 * images + 7 * i + 7])
+        for i in range(images)
+    ]
+    crowd = np.zeros(7, np.uint8)
+    return Case(
+        147 * images,
+        lambda: rle.iou_grouped(one, rows, two, columns)[0],
+        available(
+            pycocotools=(coco, lambda: [coco.iou(d, g, crowd) for d, g in pairs]),
+            hotcoco=(hotcoco, lambda: [hotcoco.iou(d, g, [False] * 7) for d, g in pairs]),
+        ),
+        {"pycocotools": 2.5, "hotcoco": 1.7},
+        {
+            "pycocotools": lambda ours, theirs: equal(
+                ours, np.concatenate([np.ravel(part) for part in theirs])
+            )
+        },
+    )
+
+
+@comparison("rle.to_polygons", "coco", "large")
+def _outlines(kind: str, scale: float) -> Case:
+    batch, _ = _masks(kind, _count(kind, scale, 200, 5))
+    dense = [np.ascontiguousarray(mask) for mask in rle.decode(batch)]
+    return Case(
+        len(batch),
+        lambda: rle.to_polygons(batch),
+        available(
+            opencv=(
+                cv2,
+                lambda: each(lambda m: cv2.findContours(m, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE), dense),
+            )
+        ),
+        {"opencv": 1.0},
+    )
+
+
+@comparison("boxes.iou out=", "100x100", "1000x1000", "10000x1000")
+def _box_iou(kind: str, scale: float) -> Case:
+    n, m = (max(2, int(int(side) * scale)) for side in kind.split("x"))
+    a, b, out = workloads.boxes(n, 1), workloads.boxes(m, 2), np.empty((n, m))
+    a_sizes, b_sizes = boxes.convert(a, "xyxy", "xywh"), boxes.convert(b, "xyxy", "xywh")
+    crowd = np.zeros(m, np.uint8)
+    return Case(
+        n * m,
+        lambda: boxes.iou(a, b, out),
+        available(
+            pycocotools=(coco, lambda: coco.iou(a_sizes, b_sizes, crowd)),
+            powerboxes=(powerboxes, lambda: powerboxes.iou_distance(a, b)),
+            **{"powerboxes parallel": (powerboxes, lambda: powerboxes.parallel_iou_distance(a, b))},
+            **{"limit: fill": (np, lambda: out.fill(1.0))},
+        ),
+        {"pycocotools": 15.0, "powerboxes": 3.0 if n <= 100 else 5.0 if n <= 1000 else 8.0},
+        {
+            "pycocotools": lambda _, theirs: equal(boxes.iou(a_sizes, b_sizes, layout="xywh"), theirs),
+            "powerboxes": lambda ours, theirs: close(ours, 1 - theirs),
+        },
+    )
+
+
+@comparison("boxes.giou out=", "1000x1000")
+def _box_giou(_: str, scale: float) -> Case:
+    n = max(2, int(1000 * scale))
+    a, b, out = workloads.boxes(n, 1), workloads.boxes(n, 2), np.empty((n, n))
+    return Case(
+        n * n,
+        lambda: boxes.giou(a, b, out),
+        available(
+            powerboxes=(powerboxes, lambda: powerboxes.giou_distance(a, b)),
+            **{"limit: fill": (np, lambda: out.fill(1.0))},
+        ),
+        {"powerboxes": 10.0},
+        {"powerboxes": lambda ours, theirs: close(ours, 1 - theirs)},
+    )
+
+
+@comparison("boxes.iou_paired", "1M")
+def _box_pairs(_: str, scale: float) -> Case:
+    n = max(2, int(1_000_000 * scale))
+    a, b, out = workloads.boxes(n, 1), workloads.boxes(n, 2), np.empty(n)
+
+    def with_numpy() -> Any:
+        size = (np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2])).clip(0)
+        both = size[:, 0] * size[:, 1]
+        areas = [(side[:, 2] - side[:, 0]) * (side[:, 3] - side[:, 1]) for side in (a, b)]
+        return both / (areas[0] + areas[1] - both)
+
+    return Case(
+        n, lambda: boxes.iou_paired(a, b, out), {"numpy": with_numpy}, {"numpy": 10.0}, {"numpy": close}
+    )
+
+
+@comparison("boxes.iou_rotated", "300x300")
+def _box_rotated(_: str, scale: float) -> Case:
+    n = max(2, int(300 * scale))
+    a, b = workloads.rotated_boxes(n, 1), workloads.rotated_boxes(n, 2)
+    return Case(
+        n * n,
+        lambda: boxes.iou_rotated(a, b),
+        available(powerboxes=(powerboxes, lambda: powerboxes.rotated_iou_distance(a, b))),
+        {"powerboxes": 1.0},
+        {"powerboxes": lambda ours, theirs: np.testing.assert_allclose(ours, 1 - theirs, atol=2e-6)},
+    )
+
+
+@comparison("boxes.nms", "1000", "5000")
+def _nms(kind: str, scale: float) -> Case:
+    found, scores = workloads.crowded_boxes(max(4, int(int(kind) * scale)))
+    return Case(
+        len(found),
+        lambda: boxes.nms(found, scores, 0.5),
+        available(powerboxes=(powerboxes, lambda: powerboxes.nms(found, scores, 0.5, 0.0))),
+        {"powerboxes": 2.0},
+        {"powerboxes": equal},
+    )
+
+
+def _measure(name: str, with_shapely: Callable[[Any], Any]) -> Callable[[str, float], Case]:
+    def build(kind: str, scale: float) -> Case:
+        parts = workloads.rings(kind, _count(kind, scale, 2000, 20))
+        coords, offsets = workloads.ragged(parts)
+        at = np.arange(len(parts) + 1)
+        ours = getattr(polygons, name)
+        return Case(
+            len(parts),
+            lambda: ours(coords, offsets, at),
+            available(
+                **{"shapely loop": (shapely, lambda: [with_shapely(shapely.Polygon(part)) for part in parts])}
+            ),
+            {"shapely loop": 10.0},
+            {"shapely loop": close},
+        )
+
+    return build
+
+
+comparison("polygons.area", "coco", "large")(_measure("area", lambda shape: shape.area))
+comparison("polygons.bounds", "coco", "large")(_measure("bounds", lambda shape: shape.bounds))
+comparison("polygons.perimeter", "coco", "large")(_measure("perimeter", lambda shape: shape.length))
+
+
+@comparison("polygons.contains_points", "coco")
+def _contains(kind: str, scale: float) -> Case:
+    parts = workloads.rings(kind, _count(kind, scale, 200, 20))
+    coords, offsets = workloads.ragged(parts)
+    where = np.random.default_rng(0).uniform(0, [640, 480], (100, 2))
+    at = np.arange(len(parts) + 1)
+    shapes = [shapely.Polygon(part).buffer(0) for part in parts if shapely is not None]
+    return Case(
+        len(parts) * len(where),
+        lambda: polygons.contains_points(coords, offsets, at, where),
+        available(
+            shapely=(shapely, lambda: [[shape.contains(shapely.Point(p)) for p in where] for shape in shapes])
+        ),
+        {"shapely": 10.0},
+    )
+
+
+@comparison("tracks.interpolate out=", "2000x1000")
+def _interpolate(_: str, scale: float) -> Case:
+    count, frames = max(2, int(2000 * scale)), 1000
+    keys, values, ends = workloads.key_frames(count, frames)
+    out = np.empty((count, frames, 4))
+    theirs = np.empty((count, frames, 4))
+    asked = np.arange(frames)
+
+    def with_numpy() -> Any:
+        for t in range(count):
+            part = slice(ends[t], ends[t + 1])
+            for c in range(4):
+                theirs[t, :, c] = np.interp(asked, keys[part], values[part, c])
+        return theirs
+
+    return Case(
+        count * frames,
+        lambda: tracks.interpolate(keys, values, ends, frames, out=out),
+        {"np.interp": with_numpy, "limit: fill": lambda: theirs.fill(1.0)},
+        {"np.interp": 15.0, "limit: fill": 1 / 1.3},
+        {"np.interp": lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)},
+    )
+
+
+@comparison("agreement.match", "about 10 boxes")
+def _match(_: str, scale: float) -> Case:
+    problems = max(3, int(2000 * scale))
+    a, rows, b, columns = workloads.annotator_pairs(problems)
+
+    def with_scipy() -> Any:
+        totals = np.empty(problems)
+        for g in range(problems):
+            one, two = a[rows[g] : rows[g + 1], None], b[None, columns[g] : columns[g + 1]]
+            size = (np.minimum(one[..., 2:], two[..., 2:]) - np.maximum(one[..., :2], two[..., :2])).clip(0)
+            both = size[..., 0] * size[..., 1]
+            areas = [(side[..., 2] - side[..., 0]) * (side[..., 3] - side[..., 1]) for side in (one, two)]
+            overlap = both / (areas[0] + areas[1] - both)
+            totals[g] = overlap[optimize.linear_sum_assignment(overlap, maximize=True)].sum()
+        return totals
+
+    def check(found: agreement.Matches, totals: Any) -> None:
+        sums = [found.scores[i:j].sum() for i, j in zip(found.offsets, found.offsets[1:], strict=False)]
+        np.testing.assert_allclose(sums, totals, rtol=1e-12, atol=1e-12)
+
+    return Case(
+        problems,
+        lambda: agreement.match(a, rows, b, columns),
+        available(**{"numpy + scipy": (optimize, with_scipy)}),
+        {"numpy + scipy": 15.0},
+        {"numpy + scipy": check},
+    )
+
+
+def _drop_in(name: str) -> Callable[[str, float], Case]:
+    def build(kind: str, scale: float) -> Case:
+        height, width = workloads.SETS[kind]
+        flat = [part.ravel().tolist() for part in workloads.rings(kind, _count(kind, scale, 200, 10))]
+        theirs = coco_mask.frPyObjects(flat, height, width)
+        masks = [coco_mask.decode(one) for one in theirs[:50]]
+        half, crowd = len(theirs) // 2, np.zeros(len(theirs) - len(theirs) // 2, np.uint8)
+        calls: dict[str, Callable[[Any], Any]] = {
+            "frPyObjects": lambda module: module.frPyObjects(flat, height, width),
+            "encode": lambda module: [module.encode(mask) for mask in masks],
+            "decode": lambda module: each(module.decode, theirs),
+            "area": lambda module: module.area(theirs),
+            "toBbox": lambda module: module.toBbox(theirs),
+            "merge": lambda module: module.merge(theirs),
+            "iou": lambda module: module.iou(theirs[:half], theirs[half:], crowd),
+        }
+        call = calls[name]
+        return Case(
+            len(theirs),
+            lambda: call(coco_mask),
+            available(pycocotools=(coco, lambda: call(coco))),
+            {"pycocotools": 1.0},
+            {"pycocotools": equal},
+        )
+
+    return build
+
+
+for _name in ("frPyObjects", "encode", "decode", "area", "toBbox", "merge", "iou"):
+    comparison(f"coco_mask.{_name}", "coco")(_drop_in(_name))
