@@ -25,7 +25,7 @@ def say(line: str = "", style: str = "") -> None:
     """Print one line, in a style on a terminal."""
     from rich.text import Text
 
-    _print(Text(line, style))
+    _print(Text(line, style), soft_wrap=True)
 
 
 def say_json(value: Any) -> None:
@@ -54,13 +54,13 @@ def say_table(header: Sequence[str], rows: Iterable[Sequence[object]], *, limit:
         say(f"... and {len(rows) - limit} more")
 
 
-def _print(what: Any) -> None:
+def _print(what: Any, *, soft_wrap: bool = False) -> None:
     from rich.console import Console
 
     terminal = sys.stdout.isatty()
-    console = Console(highlight=False, soft_wrap=not terminal, width=None if terminal else _PLAIN_WIDTH)
+    console = Console(highlight=False, width=None if terminal else _PLAIN_WIDTH)
     with console.capture() as captured:
-        console.print(what)
+        console.print(what, soft_wrap=soft_wrap)
     for line in captured.get().splitlines():
         click.echo(line.rstrip(), color=True)
 

@@ -69,9 +69,9 @@ def command(
     from annokit.conversion import convert
     from annokit.io.source import Source
 
-    opened = [Source(source) for source in sources]
-    check_options(options, opened, format, to)
     with progress(sources, quiet=quiet) as advance:
+        opened = [Source(source) for source in sources]
+        check_options(options, opened, format, to)
         account = convert(
             opened, target, to=to, format=format, report=report, progress=advance, **settings, **options
         )

@@ -86,4 +86,4 @@ def find_row(dataset: Dataset, name: str, *, limits: Limits = DEFAULT_LIMITS) ->
     unread = run.report.total("skipped")
     hint = f"there are {count}, like {', '.join(others)}" if others else "there are none"
     hint += f"; {unread} records cannot be read" * bool(unread)
-    raise UsageError(f"no data row is called {shown(name)!r}", hint=hint)
+    raise UsageError(f"no data row is called {shown(repr(name))}", hint=hint)

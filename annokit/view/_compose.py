@@ -24,6 +24,7 @@ _ALONE, _BESIDE = (640.0, 1280.0), (480.0, 720.0)
 """The least and the greatest long side of a panel: alone, and beside others."""
 _COLUMNS = 3
 _MOST_CLASSES = 60
+_BOLD = 1.1
 
 
 @dataclass(slots=True)
@@ -108,7 +109,7 @@ def _heading(row: DataRow, width: float) -> list[Item]:
     if row.id != row.name:
         facts.append(f"id {shown(row.id)}")
     return [
-        Words(_MARGIN, 34, _cut(shown(row.name, 200), width, 18), 18, bold=True),
+        Words(_MARGIN, 34, _cut(shown(row.name, 200), width / _BOLD, 18), 18, bold=True),
         Words(_MARGIN, 54, _cut("  ·  ".join(facts), width, 12), 12, _GREY),
     ]
 
@@ -118,7 +119,7 @@ def _panel(row: DataRow, content: _Content, size: tuple[float, float], *, has_ph
     top = 22.0 if len(row.labels) != 1 or title else 0.0
     canvas = _drawing(row, content, size, top, has_photo=has_photo)
     width = max(canvas.width, 240.0)
-    items: list[Item] = [Words(0, 14, _cut(title, width, 14), 14, bold=True)] if title else []
+    items: list[Item] = [Words(0, 14, _cut(title, width / _BOLD, 14), 14, bold=True)] if title else []
     items.append(canvas)
     y = top + canvas.height + 4
     for note, n in Counter(content.notes).items():
