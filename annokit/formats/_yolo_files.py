@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Literal
 
@@ -148,11 +149,10 @@ def _size(row: DataRow) -> tuple[int, int] | None:
 
 
 def _local_file(row: DataRow) -> Path | None:
-    uri = row.asset.uri
-    if not uri or "\0" in uri or len(uri) > 4096:
-        return None
-    path = Path(uri)
-    return path if path.is_file() else None
+    with suppress(OSError, ValueError):  # what is no path: a URL, an image in base64
+        if row.asset.uri and (path := Path(row.asset.uri)).is_file():
+            return path
+    return None
 
 
 class _Numbered:

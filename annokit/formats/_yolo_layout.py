@@ -7,6 +7,7 @@ import os
 import posixpath
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -16,7 +17,7 @@ from annokit.formats._yolo_yaml import DataYaml
 from annokit.io.faults import BAD_JSON, decode_error
 from annokit.io.source import Source
 
-__all__ = ["IMAGE_SUFFIX", "NAMES_FILE", "ImageName", "Item", "Layout", "label_path"]
+__all__ = ["IMAGE_SUFFIX", "NAMES_FILE", "ImageName", "Item", "Layout", "is_there", "label_path"]
 
 NAMES_FILE = "names.ndjson"
 """One line for each image annokit wrote: what it was called before, and its size."""
@@ -125,10 +126,10 @@ class Layout:
     def _images(self, place: str) -> Iterator[tuple[str, str, str]]:
         """Image, label file and name of all images at a place: a folder, a list, or one image."""
         path = self.folder / place
-        if path.suffix.lower() == ".txt" and path.is_file():
+        if path.suffix.lower() == ".txt" and is_there(path):
             for file in self._listed(place):
                 yield file, label_path(file), f"/{file}".rpartition("/images/")[2].removeprefix("/")
-        elif IMAGE_SUFFIX.search(place) and not path.is_dir():
+        elif IMAGE_SUFFIX.search(place):
             yield place, label_path(place), posixpath.basename(place)
         else:
             yield from self._in_folder(place)
@@ -186,7 +187,7 @@ class Layout:
         for base in bases:
             place = posixpath.normpath(posixpath.join(base, given))
             known = (place, _labels_of(place), label_path(place))
-            if not _leads_out(place) and any((self.folder / path).exists() for path in known):
+            if not _leads_out(place) and any(is_there(self.folder / path) for path in known):
                 return place
         return None
 
@@ -202,6 +203,13 @@ class Layout:
             where=Where(str(self.folder / file)),
             hint="annokit reads below the folder of data.yaml only; move data.yaml there",
         )
+
+
+def is_there(path: Path) -> bool:
+    """Whether a file or folder exists; a name no system takes does not."""
+    with suppress(OSError, ValueError):
+        return path.exists()
+    return False
 
 
 def _leads_out(path: str) -> bool:
@@ -238,11 +246,12 @@ def _read_sizes(source: Source) -> dict[str, tuple[str, tuple[int, int]]]:
     """By name, and by name without suffix: the name, width and height."""
     sizes: dict[str, tuple[str, tuple[int, int]]] = {}
     text = source.read_bytes().decode("utf-8-sig", "surrogateescape")
-    for number, row in enumerate(csv.reader(text.splitlines()), 1):
+    for number, line in enumerate(text.splitlines(), 1):
+        row = next(csv.reader([line[:10_000]]), [])
         if not row or (number == 1 and row[1:] == ["width", "height"]):
             continue
-        if len(row) != 3 or not all(re.fullmatch(r"[1-9]\d{0,8}", value.strip()) for value in row[1:]):
-            problem = f"expected name,width,height, got {shown(','.join(row))}"
+        if len(row) != 3 or not all(re.fullmatch(r"\s*[1-9]\d{0,8}\s*", value) for value in row[1:]):
+            problem = f"expected name,width,height, got {shown(line)}"
             raise DecodeError(problem, where=Where(source.name, line=number))
         size = row[0], (int(row[1]), int(row[2]))
         sizes[row[0]] = size

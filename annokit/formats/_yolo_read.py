@@ -18,7 +18,7 @@ from annokit.dataset import Dataset, Outline, RowKey
 from annokit.errors import InputError, ReferenceProblem, Where
 from annokit.formats import _yolo_yaml
 from annokit.formats._base import Options
-from annokit.formats._yolo_layout import Item, Layout
+from annokit.formats._yolo_layout import Item, Layout, is_there
 from annokit.formats._yolo_text import Lines, faults, parse
 from annokit.io.batches import batched
 from annokit.io.gc import paused_gc
@@ -125,7 +125,7 @@ class _Reader:
         image = self.layout.folder / item.file
         try:
             text = _text(self.layout.folder / item.label, run.limits)
-            there = image.is_file()
+            there = is_there(image)
             if not there and text is None:
                 raise ReferenceProblem("expected the image or its label file, got neither")
             size = item.size or _size(image if there else None, run.limits)

@@ -63,7 +63,7 @@ def find(source: Source) -> Path:
         return source.path
     files = [path for path in sorted(source.path.iterdir()) if path.suffix.lower() in SUFFIXES]
     found = [path for path in files if path.stem == "data"] or [
-        path for path in files if path.is_file() and is_data_yaml(path.read_bytes()[: 1 << 20])
+        path for path in files if path.is_file() and is_data_yaml(Source(path).head())
     ]
     if len(found) == 1:
         return found[0]
@@ -88,6 +88,8 @@ def load(file: Path) -> DataYaml:
     text = Source(file).read_bytes()
     where = Where(str(file))
     document = _parsed(text, yaml.SafeLoader, where)
+    if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text)):
+        raise DecodeError("expected plain YAML, got an alias, which can stand for any amount", where=where)
     if not isinstance(document, dict):
         raise DecodeError("expected names, train and val, got no mapping", where=where)
     if "kpt_shape" in document:

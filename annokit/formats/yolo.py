@@ -10,6 +10,7 @@ from __future__ import annotations
 from annokit.formats import _yolo_read, _yolo_write
 from annokit.formats._base import Format, Head, Reader, Writer
 from annokit.formats._yolo_yaml import SUFFIXES, is_data_yaml
+from annokit.io.source import Source
 
 __all__ = ["FORMAT"]
 
@@ -20,7 +21,7 @@ def _sniff(head: Head) -> bool:
     if {"images", "labels"} <= set(head.entries):
         return True
     files = [head.path / name for name in head.entries if name.lower().endswith(SUFFIXES)]
-    return any(file.is_file() and is_data_yaml(file.read_bytes()[: 1 << 16]) for file in files)
+    return any(file.is_file() and is_data_yaml(Source(file).head()) for file in files)
 
 
 FORMAT = Format(

@@ -235,9 +235,10 @@ def test_a_list_names_images_from_its_own_folder_or_the_datasets(tmp_path: Path)
     ):
         (folder / "lists/train.txt").write_text(f"\n{line}\r\n")
         assert [row.id for row in read(folder)] == ["images/train/a.jpg"]
-    (folder / "lists/train.txt").write_text("images/train/gone.jpg")
-    with pytest.raises(AnnokitError, match="the image or its label file, got neither"):
-        list(read(folder))
+    for gone in ("images/train/gone.jpg", "x" * 300 + ".jpg"):
+        (folder / "lists/train.txt").write_text(gone)
+        with pytest.raises(AnnokitError, match="got neither|name too long"):
+            list(read(folder))
 
 
 def test_a_folder_listed_twice_is_read_once_and_said(tmp_path: Path) -> None:
@@ -277,6 +278,7 @@ def test_nothing_outside_the_folder_is_read(tmp_path: Path, place: str) -> None:
         ("a: 2024-99-99", "not valid YAML"),
         ("a: \x01", "not valid YAML"),
         ("a: " + "[" * 5000, "nested too deeply"),
+        ("a: &a [x]\nnames: [*a, *a]\ntrain: t", "an alias"),
     ],
 )
 def test_a_bad_data_yaml_is_refused_with_one_line(tmp_path: Path, yaml: str, message: str) -> None:

@@ -184,12 +184,13 @@ def test_sizes_come_from_the_image_else_the_row_is_lost(tmp_path: Path) -> None:
         row(box, asset=Asset(uri=str(tmp_path / "a.png"))),
         row(box, name="b.jpg", asset=Asset(uri=str(tmp_path / "broken.png"))),
         row(box, name="c.jpg", asset=Asset(uri="https://host/c.jpg")),
+        row(box, name="e.jpg", asset=Asset(uri="data:image/png;base64," + "x" * 9999)),
         row(box, name="d.txt", asset=Asset(media_type="text", text="hello", width=1, height=1)),
     ]
     report = write(rows, tmp_path / "out")
     assert labels(tmp_path / "out") == [[0, 0.3, 0.375, 0.2, 0.25]]
-    assert losses(report)["no-size"][1] == 2
-    assert report.kinds["data_rows"] == {"read": 4, "written": 1, "unsupported": 3}
+    assert losses(report)["no-size"][1] == 3
+    assert report.kinds["data_rows"] == {"read": 5, "written": 1, "unsupported": 4}
 
 
 # ------------------------------------------------------------------ classes
