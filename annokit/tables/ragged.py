@@ -50,7 +50,7 @@ def windows(offsets: Indices, firsts: Indices) -> Indices:
     Returns
     -------
     int64, read-only
-        Group k has the ``firsts[k + 1] - firsts[k] + 1`` values from ``firsts[k] - firsts[0] + k`` on.
+        Group k has one value more than items: those from ``firsts[k] - firsts[0] + k`` on.
 
     Examples
     --------

@@ -2,6 +2,33 @@
 
 Only types that Spark, DuckDB, pandas, polars and Hugging Face `datasets` all read: signed integers,
 doubles, strings, binary, booleans, lists, structs and UTC timestamps.
+
+Most columns are the fields of the models. The others:
+
+``data_row_index``, ``label_index``, ``annotation_index``
+    The place of a data row, of a label in it, and of an annotation of any type in that, from 0: the keys
+    to join on. Ids are not, since they may be missing and may repeat.
+``name``
+    The name of the data row, as files are called after it.
+annotations: ``type``, ``kind``
+    ``object`` or ``track``, and the shape: ``box``, ``polygon``, ``mask``, ...
+annotations: ``x``, ``y``, ``width``, ``height``, ``box_stated``, ``area``
+    The box that the source states beside the shape (``box_stated``), else the one around it; null for
+    what has no extent in pixels. The area of boxes, polygons (less their holes) and masks.
+annotations: ``rings``, ``points``, ``mask``
+    Polygons as parts > rings > x, y in turns; lines, points, keypoints and rotated boxes as x, y in
+    turns; masks as COCO's compressed counts.
+annotations: ``payload``
+    JSON of what the other columns cannot hold whole: tracks, token selections, unknown kinds.
+classifications: ``owner``, ``annotation_index``
+    ``label`` for a question about the data row itself; else ``object`` or ``track``, and which.
+classifications: ``classification_index``, ``parent_index``, ``parent_answer``, ``path``
+    Its place among those of its owner; for a nested one, what it is nested in, which answer of that, and
+    the names from the outermost question to there.
+classifications: ``answers``, ``answer_details``
+    The names of the chosen options; JSON of all else there is to them.
+``extra``, ``metadata``, ``asset_extra``
+    JSON.
 """
 
 from __future__ import annotations

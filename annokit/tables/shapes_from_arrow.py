@@ -95,25 +95,25 @@ def _each(
 def _polygons(batch: pa.RecordBatch) -> list[_Made]:
     column = batch.column("rings")
     flat, (outer, parts, rings) = flat_values(column, Where(path="$.rings"))
-    first_rings, first_values = parts[outer], rings[parts[outer]]
-    ring_windows, part_windows = windows(rings, first_rings), windows(parts, outer)
-    odd = set(np.flatnonzero(np.diff(rings) % 2).tolist())
-    vertices = ring_windows // 2
+    inner = parts[outer]  # the first ring of each polygon
+    vertices = windows(rings, inner) // 2
     vertices.flags.writeable = False
-    shapes: list[_Made] = []
-    spans = zip(_spans(first_values), _spans(first_rings), _spans(outer), strict=True)
-    for k, ((start, end), (ring, last_ring), (part, last_part)) in enumerate(spans):
-        at_ring, at_part = ring - int(first_rings[0]) + k, part - int(outer[0]) + k
-        if odd and not odd.isdisjoint(range(ring, last_ring)):
-            shapes.append(_odd("rings"))
-            continue
-        shapes.append(
-            Polygon(
-                coords=flat[start:end].reshape(-1, 2),
-                ring_offsets=vertices[at_ring : at_ring + last_ring - ring + 1],
-                part_offsets=part_windows[at_part : at_part + last_part - part + 1],
-            )
+    firsts = windows(parts, outer)
+    own = np.arange(len(outer))  # every window is one longer than the list it is of
+    spans = zip(
+        _spans(rings[inner]), _spans(inner - inner[0] + own), _spans(outer - outer[0] + own), strict=True
+    )
+    odd = set((np.searchsorted(inner, np.flatnonzero(np.diff(rings) % 2), "right") - 1).tolist())
+    shapes: list[_Made] = [
+        _odd("rings")
+        if k in odd
+        else Polygon(
+            coords=flat[start:stop].reshape(-1, 2),
+            ring_offsets=vertices[ring:last_ring],
+            part_offsets=firsts[part:last_part],
         )
+        for k, ((start, stop), (ring, last_ring), (part, last_part)) in enumerate(spans)
+    ]
     return _with_nulls(shapes, column, "polygon", "rings")
 
 

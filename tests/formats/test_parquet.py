@@ -441,3 +441,19 @@ def test_progress_ends_at_the_size(folder: Path) -> None:
         for _ in dataset.rows(Run(progress=lambda n, done=done: done.update(bytes=n))):
             pass
         assert done["bytes"] == dataset.size > 0
+
+
+@pytest.mark.parametrize("name", ["coco.json", "street.ndjson"])
+def test_real_labels_come_back_equal(samples: Path, tmp_path: Path, name: str) -> None:
+    dataset = annokit.read(samples / name)
+    report = annokit.write(dataset, tmp_path / "out", format="parquet", labels="all", verify=True)
+    again = annokit.read(tmp_path / "out")
+    assert list(again) == list(dataset)
+    assert again.ontology == dataset.ontology
+    assert not report.losses
+    kinds = duckdb.sql(
+        f"SELECT kind, count(*) FROM '{tmp_path}/out/annotations.parquet' GROUP BY ALL"
+    ).fetchall()
+    assert {f"object:{kind}": n for kind, n in kinds} == {
+        kind: row["written"] for kind, row in report.kinds.items() if kind.startswith("object:")
+    }
