@@ -273,7 +273,7 @@ def _fault(image: _Image, wire: _Annotation, shape: Geometry) -> AnnokitError | 
     """What is wrong with an annotation whose shape could be read."""
     if wire.iscrowd is not UNSET and wire.iscrowd not in _CROWD:
         return DecodeError(f"expected iscrowd 0 or 1, got {shown(wire.iscrowd)}")
-    if wire.bbox is not UNSET and not all(abs(value) <= FARTHEST for value in wire.bbox):
+    if wire.bbox is not UNSET and (max(wire.bbox) > FARTHEST or min(wire.bbox) < -FARTHEST):
         return GeometryError(f"expected a bbox within {FARTHEST:.0f} of 0, got {shown(wire.bbox)}")
     if isinstance(shape, Mask) and image.height and image.width:
         size = (shape.height, shape.width)
@@ -292,7 +292,14 @@ def _box(bbox: tuple[float, float, float, float]) -> Box:
 def _kept(position: int, wire: _Annotation, shape: Geometry) -> dict[str, Any]:
     """What the model has no field for: see `_coco_write` for the way back."""
     kept: dict[str, Any] = {"position": position}
-    kept |= _set(wire, ("id", "area", "iscrowd", "keypoints", "num_keypoints", "attributes"))
+    if wire.id is not UNSET:
+        kept["id"] = wire.id
+    if wire.area is not UNSET:
+        kept["area"] = wire.area
+    if wire.iscrowd is not UNSET:
+        kept["iscrowd"] = wire.iscrowd
+    if wire.num_keypoints is not UNSET or wire.attributes is not UNSET or wire.keypoints is not UNSET:
+        kept |= _set(wire, ("keypoints", "num_keypoints", "attributes"))
     if isinstance(shape, Box) and len(wire.segmentation):
         kept["segmentation"] = decoder(Any).decode(wire.segmentation)
     if isinstance(shape, Mask) and _RUNS.search(wire.segmentation):

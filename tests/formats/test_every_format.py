@@ -1,0 +1,107 @@
+"""What every format must do, whichever it is: nothing lost there and back, hostile input survived."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from pathlib import Path
+
+import pytest
+
+import annokit
+from annokit.model import Asset, Box, DataRow, Label, Line, ObjectAnnotation, Polygon
+
+WRITABLE = [one.name for one in annokit.formats() if one.writer is not None]
+READABLE = [one.name for one in annokit.formats() if one.reader is not None]
+OBJECTS = "object:"
+
+
+def rows() -> list[DataRow]:
+    shapes = [
+        Box(x=1, y=2, width=3, height=4),
+        Polygon.from_parts([[[(1, 1), (9, 1), (9, 9)]], [[(20, 2), (28, 2), (28, 9)]]]),
+        Line(coords=[(0, 0), (5, 5)]),
+    ]
+    objects = tuple(ObjectAnnotation(tool_name=f"class {i}", geometry=s) for i, s in enumerate(shapes))
+    asset = Asset(width=40, height=30)
+    names = ["a.jpg", "sub/b.jpg", "with space.png", "../up.jpg", "CON", "ünï.jpg"]
+    full = [
+        DataRow(id=str(i), external_id=name, asset=asset, labels=(Label(annotations=objects),))
+        for i, name in enumerate(names)
+    ]
+    return [*full, DataRow(id="empty", external_id="empty.jpg", asset=asset, labels=(Label(),))]
+
+
+def target_of(folder: Path, name: str) -> Path:
+    return folder / ("out.json" if name == "coco" else "out")
+
+
+def digest(path: Path) -> dict[str, str]:
+    files = [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]
+    return {str(p): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+
+
+@pytest.mark.parametrize("name", WRITABLE)
+def test_what_was_written_comes_back(name: str, tmp_path: Path) -> None:
+    target = target_of(tmp_path, name)
+    report = annokit.write(rows(), target, format=name, verify=True)
+    before = digest(target)
+    again = list(annokit.read(target))
+    assert digest(target) == before
+    assert annokit.detect(target) == name
+    assert len(again) == len(rows())
+    assert sorted(row.name for row in again) == sorted(row.name for row in rows())
+    found = sum(len(label.objects) for row in again for label in row.labels)
+    assert found == report.total("written", OBJECTS)
+    lost = report.total("unsupported", OBJECTS)
+    assert found + lost == sum(len(label.objects) for row in rows() for label in row.labels)
+    assert lost == sum(loss.count for loss in report.losses if loss.lossy and "no-place" in loss.code)
+
+
+@pytest.mark.parametrize("name", WRITABLE)
+def test_an_empty_dataset_is_a_dataset(name: str, tmp_path: Path) -> None:
+    target = target_of(tmp_path, name)
+    annokit.write([], target, format=name)
+    assert list(annokit.read(target, format=name)) == []
+
+
+@pytest.mark.parametrize("name", WRITABLE)
+def test_a_truncated_output_is_refused_or_read_never_a_crash(name: str, tmp_path: Path) -> None:
+    target = target_of(tmp_path, name)
+    annokit.write(rows(), target, format=name)
+    files = [path for path in ([target] if target.is_file() else target.rglob("*")) if path.is_file()]
+    for file in files:
+        whole = file.read_bytes()
+        for share in (0.0, 0.3, 0.9):
+            file.write_bytes(whole[: int(share * len(whole))])
+            try:
+                list(annokit.read(target, format=name))
+            except annokit.AnnokitError as error:
+                assert "\n" not in str(error)
+        file.write_bytes(whole)
+
+
+@pytest.mark.parametrize("name", READABLE)
+@pytest.mark.parametrize("text", [b"", b"\0" * 64, b"\xff\xfe{}", b"{", b"[1, 2]", b"null\n", b"{}\n{}\n"])
+def test_what_is_no_such_file_is_refused_by_our_own_errors(name: str, text: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "input.json"
+    path.write_bytes(text)
+    for mode in ("raise", "skip"):
+        try:
+            list(annokit.read(path, format=name, on_error=mode))
+        except annokit.AnnokitError as error:
+            assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize("name", WRITABLE)
+def test_a_failing_write_leaves_nothing(name: str, tmp_path: Path) -> None:
+    def cut_off() -> object:
+        yield from rows()[:3]
+        raise RuntimeError("the source broke")
+
+    dataset = annokit.Dataset(lambda _run: cut_off())  # type: ignore[arg-type,return-value]
+    target = target_of(tmp_path, name)
+    with pytest.raises(RuntimeError, match="the source broke"):
+        annokit.write(dataset, target, format=name)
+    shutil.rmtree(tmp_path / "nothing", ignore_errors=True)
+    assert list(tmp_path.iterdir()) == []
