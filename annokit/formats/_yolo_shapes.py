@@ -112,8 +112,8 @@ def _single_rings(
         if isinstance(geometry, Polygon) and (len(geometry.ring_offsets) == 2 or not _is_finite(geometry)):
             rings[index] = geometry.coords
         elif isinstance(geometry, Polygon):
-            polygons[index], cut = _parts_inside(geometry, sizes[index])
-            changed += [(index, "clipped")] * cut
+            polygons[index], codes = _parts_inside(geometry, sizes[index])
+            changed += [(index, code) for code in codes]
         elif isinstance(geometry, Mask):
             masks[index] = geometry
             changed.append((index, "mask-outlined"))
@@ -129,15 +129,15 @@ def _single_rings(
     return rings, changed
 
 
-def _parts_inside(polygon: Polygon, size: Floats) -> tuple[Parts, bool]:
-    """The parts of a polygon that can be drawn, cut with the image; and whether anything was cut off."""
-    coords = polygon.coords
+def _parts_inside(polygon: Polygon, size: Floats) -> tuple[Parts, list[str]]:
+    """The parts of a polygon that can be drawn, cut with the image; and the codes of what that took."""
     parts = [
         [ring for ring in part if len(ring) >= 3] for part in polygon.parts() if part and len(part[0]) >= 3
     ]
-    if not ((coords < 0) | (coords > size)).any():
-        return parts, False
-    return parts_within(parts, *size.tolist()), True
+    codes = ["part-dropped"] if sum(map(len, parts)) < len(polygon.ring_offsets) - 1 else []
+    if not ((polygon.coords < 0) | (polygon.coords > size)).any():
+        return parts, codes
+    return parts_within(parts, *size.tolist()), [*codes, "clipped"]
 
 
 def _mask_parts(masks: Sequence[Mask]) -> list[Parts]:

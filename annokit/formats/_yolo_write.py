@@ -55,6 +55,7 @@ _CHANGES = {
     "clipped": ("it was cut at the border of the image", False),
     "parts-joined": ("its parts were joined along lines, since a row has one ring", True),
     "holes-joined": ("its holes were tied to the outside along lines, since a row has one ring", True),
+    "part-dropped": ("a part or a hole of fewer than three vertices was left out", True),
     "mask-outlined": ("a mask is written as the outline of its pixels", False),
     "corners": ("a box is written as its four corners", False),
     "box-only": ("the detect task keeps the box of a shape, not the shape", True),
@@ -62,8 +63,6 @@ _CHANGES = {
     "duplicate-row": ("the row is in its file already; Ultralytics drops one of them when training", False),
     "rounded": ("coordinates are shares of the image with a fixed number of decimals", False),
 }
-
-_DERIVED = {"corners": "object:polygon", "box-only": "object:box"}
 
 
 class WriteOptions(Options, frozen=True):
@@ -183,7 +182,8 @@ def _repeated_rows(texts: Sequence[bytes]) -> Iterator[int]:
     for text in texts:
         rows = text.splitlines()
         if len(set(rows)) < len(rows):
-            yield from (first + i for i, row in enumerate(rows) if row in rows[:i])
+            seen = {row: i for i, row in reversed(list(enumerate(rows)))}
+            yield from (first + i for i, row in enumerate(rows) if seen[row] < i)
         first += len(rows)
 
 
@@ -199,5 +199,7 @@ def _account(objects: Sequence[ObjectAnnotation], drawn: Drawn, names: Sequence[
     for (code, kind), found in grouped.items():
         message, lossy = _CHANGES[code]
         report.note(code, kind, message, example=names[found[0]], n=len(found), lossy=lossy)
-        if code in _DERIVED:
-            report.count("derived", _DERIVED[code], len(found))
+        if code == "corners":
+            report.count("derived", "object:polygon", len(found))
+        if code == "box-only":
+            report.count("derived", "object:box", sum(objects[index].box is None for index in found))

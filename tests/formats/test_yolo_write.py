@@ -265,7 +265,7 @@ def test_a_stated_box_wins_and_other_shapes_give_theirs(tmp_path: Path) -> None:
     ]
     report = write([row(*objects)], tmp_path / "out")
     assert labels(tmp_path / "out") == [[0, 0.2, 0.2, 0.2, 0.2]] * 5
-    assert report.kinds["object:box"] == {"derived": 5}
+    assert report.kinds["object:box"] == {"derived": 3}
     assert losses(report)["duplicate-row"][1] == 1
     assert sum(loss.count for loss in report.losses if loss.code == "box-only" and loss.lossy) == 5
 
@@ -341,6 +341,13 @@ def test_overlapping_parts_are_united_since_even_odd_would_cut_them(tmp_path: Pa
     write([row(Polygon.from_parts([[square(10, 10, 40)], [inner]]))], tmp_path / "out", task="segment")
     (ring,) = rings(tmp_path / "out")
     assert shapely.Polygon(ring).area == pytest.approx(1600)
+
+
+def test_a_part_that_cannot_be_drawn_is_named(tmp_path: Path) -> None:
+    polygon = Polygon.from_parts([[square(0, 0, 10), [(1, 1), (2, 2)]], [[(30, 30), (40, 40)]]])
+    report = write([row(polygon)], tmp_path / "out", task="segment")
+    assert len(rings(tmp_path / "out")[0]) == 4
+    assert losses(report)["part-dropped"] == ("object:polygon", 1, True)
 
 
 def test_masks_are_outlined_pixel_by_pixel(tmp_path: Path) -> None:
