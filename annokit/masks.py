@@ -10,6 +10,7 @@ import msgspec
 
 from annokit.dataset import Dataset
 from annokit.geometry.mask_files import mask_file_name, write_mask_table
+from annokit.io.limits import DEFAULT_LIMITS, Limits
 from annokit.io.output import staged_file
 from annokit.model import DataRow, MaskReference, ObjectAnnotation, Track
 from annokit.run import Run
@@ -24,7 +25,7 @@ class MaskRequest(msgspec.Struct, frozen=True):
     file: str
 
 
-def mask_requests(dataset: Dataset) -> Iterator[MaskRequest]:
+def mask_requests(dataset: Dataset, *, limits: Limits = DEFAULT_LIMITS) -> Iterator[MaskRequest]:
     """The images that mask references lead to, each once, in the order of the labels.
 
     Records that cannot be read are passed over. Read the dataset without `masks`, or those found there are
@@ -39,7 +40,7 @@ def mask_requests(dataset: Dataset) -> Iterator[MaskRequest]:
     ['m1~263e00887892c38b.png']
     """
     seen = set()
-    for row in dataset.rows(Run(on_error="skip")):
+    for row in dataset.rows(Run(on_error="skip", limits=limits)):
         for uri in _uris(row):
             if uri not in seen:
                 seen.add(uri)
@@ -56,12 +57,18 @@ def _uris(row: DataRow) -> Iterator[str]:
             yield from (shape.uri for shape in shapes if isinstance(shape, MaskReference))
 
 
-def list_masks(dataset: Dataset, target: str | os.PathLike[str], *, overwrite: bool = False) -> int:
+def list_masks(
+    dataset: Dataset,
+    target: str | os.PathLike[str],
+    *,
+    overwrite: bool = False,
+    limits: Limits = DEFAULT_LIMITS,
+) -> int:
     """Write the URLs and file names of all mask images as CSV, and say how many there are.
 
     Fetch each URL into a folder under its file name, then read the labels with ``masks=`` that folder.
     """
-    requests = list(mask_requests(dataset))
+    requests = list(mask_requests(dataset, limits=limits))
     with staged_file(target, overwrite=overwrite, sources=dataset.paths) as path:
         write_mask_table(Path(path), [(request.url, request.file) for request in requests])
     return len(requests)

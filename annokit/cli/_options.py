@@ -15,10 +15,11 @@ from annokit.cli._mapping import read_mapping
 from annokit.errors import UsageError
 
 if TYPE_CHECKING:
+    from annokit.dataset import Dataset
     from annokit.formats._describe import OptionInfo
     from annokit.io.source import Source
 
-__all__ = ["ReadCommand", "WriteCommand", "check_options"]
+__all__ = ["ReadCommand", "WriteCommand", "check_options", "open_dataset"]
 
 _FORMATS, _LIMITS = "Options of formats", "Limits"
 _TYPES = {"flag": bool, "integer": int, "number": float}
@@ -151,3 +152,13 @@ def check_options(
             here = ", ".join([*sorted(chosen), *[f"writing {to}"] * (to is not None)])
             flag = name.replace("_", "-")
             raise UsageError(f"--{flag} is an option of {', '.join(sorted(owners[name]))}; this is {here}")
+
+
+def open_dataset(sources: Sequence[str], format: str | None, options: Mapping[str, Any]) -> Dataset:
+    """The labels a command is to read."""
+    from annokit.conversion import read
+    from annokit.io.source import Source
+
+    opened = [Source(source) for source in sources]
+    check_options(options, opened, format)
+    return read(opened, format=format, **options)

@@ -51,7 +51,7 @@ def say_table(header: Sequence[str], rows: Iterable[Sequence[object]], *, limit:
         table.add_row(*[Text("" if cell is None else shown(str(cell), 120)) for cell in row])
     _print(table)
     if limit is not None and len(rows) > limit:
-        say(f"... and {len(rows) - limit} more")
+        say(f"... and {len(rows) - limit} more (--json has all)")
 
 
 def _print(what: Any, *, soft_wrap: bool = False) -> None:

@@ -10,7 +10,7 @@ from annokit.errors import shown
 if TYPE_CHECKING:
     from annokit.report import Loss, Report
 
-__all__ = ["say_losses", "say_report"]
+__all__ = ["kind_order", "say_losses", "say_report"]
 
 _FIRST = ("data_rows", "labels")
 _LAST = ("classifications", "relationships", "categories")
@@ -21,12 +21,13 @@ def say_report(report: Report) -> None:
     from annokit.report import COLUMNS
 
     columns = [column for column in COLUMNS if report.total(column)]
-    kinds = sorted((kind for kind in report.kinds if any(report.kinds[kind].values())), key=_place)
+    kinds = sorted((kind for kind in report.kinds if any(report.kinds[kind].values())), key=kind_order)
     say_table(["", *columns], [[kind, *(report.kinds[kind][column] for column in columns)] for kind in kinds])
     say_losses(report.losses)
 
 
-def _place(kind: str) -> tuple[int, str]:
+def kind_order(kind: str) -> tuple[int, str]:
+    """The key by which tables sort kinds: rows and labels, then objects, then the rest."""
     if kind in _FIRST:
         return _FIRST.index(kind), ""
     return (9 + _LAST.index(kind), "") if kind in _LAST else (8, kind)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from annokit.cli._options import ReadCommand, check_options
+from annokit.cli._options import ReadCommand, open_dataset
 from annokit.cli._output import say, say_json, say_table
-from annokit.cli._report import say_losses
+from annokit.cli._report import kind_order, say_losses
 
 if TYPE_CHECKING:
     from annokit.info import Summary
@@ -31,13 +31,9 @@ def command(
 
     The exit code is 1 when something in it could not be read.
     """
-    from annokit.conversion import read
     from annokit.info import summarise
-    from annokit.io.source import Source
 
-    opened = [Source(source) for source in sources]
-    check_options(options, opened, format)
-    summary = summarise(read(opened, format=format, **options), limits=limits)
+    summary = summarise(open_dataset(sources, format, options), limits=limits)
     if as_json:
         say_json(summary)
     else:
@@ -46,7 +42,9 @@ def command(
 
 
 def _show(summary: Summary) -> None:
-    say_table(["kind", "count"], summary.kinds.items())
+    say_table(
+        ["kind", "count"], [(kind, summary.kinds[kind]) for kind in sorted(summary.kinds, key=kind_order)]
+    )
     for title, counts in (("media type", summary.media_types), ("labels a row", summary.labels_per_row)):
         _section([title, "data rows"], [(str(key), n) for key, n in counts.items()])
     _section(

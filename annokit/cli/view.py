@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from annokit.cli._options import ReadCommand, check_options
+from annokit.cli._options import ReadCommand, open_dataset
 from annokit.cli._output import say
 from annokit.errors import UsageError
 
@@ -41,18 +41,14 @@ def command(
     limits: Limits,
 ) -> None:
     """Draw a data row: its shapes over its image, a panel for each annotator."""
-    from annokit.conversion import read
     from annokit.io.output import staged_file
-    from annokit.io.source import Source
     from annokit.select import choose_labels
     from annokit.view import find_row, render
 
     suffix = Path(output).suffix.lower()
     if suffix not in (".svg", ".png"):
         raise UsageError(f"expected a file ending in .svg or .png, got {output!r}")
-    opened = [Source(source) for source in sources]
-    check_options(options, opened, format)
-    dataset = read(opened, format=format, **options)
+    dataset = open_dataset(sources, format, options)
     found = find_row(choose_labels(dataset, labels), row, limits=limits)
     picture = render(
         found,
