@@ -27,7 +27,14 @@ from annokit.model import Asset, DataRow, Label, ObjectAnnotation, Relationship,
 __all__ = ["RowBuilder"]
 
 _NAME = "labelbox"
-_NOT_READ_YET = ("frames", "segments", "key_frame_feature_map", "timestamp", "groups")
+_NOT_READ_YET = {
+    "timestamp": "audio",
+    "groups": "DICOM",
+    "frames": "video",
+    "segments": "video",
+    "key_frame_feature_map": "video",
+}
+"""Keys in place of `objects`, and the media that have them."""
 _NOTHING, _NO_DETAILS, _NO_EFFORT = wire.Annotations(), wire.LabelDetails(), wire.Performance()
 _NO_MEDIA = wire.Media()
 
@@ -79,10 +86,9 @@ class RowBuilder:
         references: set[str],
     ) -> Label | None:
         said = label.annotations or _NOTHING
-        unread = [key for key in _NOT_READ_YET if getattr(said, key) is not NO_TEXT]
+        unread = [media for key, media in _NOT_READ_YET.items() if getattr(said, key) is not NO_TEXT]
         if unread:
-            problem = f"expected objects, got the {unread[0]} of a media type that is not read yet"
-            error = InputError(problem, code="not-read-yet")
+            error = InputError(f"labels of {unread[0]} are not read yet", code="not-read-yet")
             self._batch.reject(number, spot_path(spot), error, "labels")
             return None
         details, effort = label.label_details or _NO_DETAILS, label.performance_details or _NO_EFFORT

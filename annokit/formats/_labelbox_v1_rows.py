@@ -97,10 +97,7 @@ class RowBuilder:
         if label is None:
             return ()
         if label.frames is not None:
-            raise InputError(
-                "expected objects, got the URL of a video's frames, which are not read yet",
-                code="not-read-yet",
-            )
+            raise InputError("labels of video whose frames are a URL are not read yet", code="not-read-yet")
         made: list[Annotation] = []
         for index, one in enumerate(label.objects or ()):
             try:

@@ -57,12 +57,11 @@ def iter_element_blocks(
     >>> [block.data for block in iter_element_blocks(Source(b'[{"a": 1},\n {"a": 2}]'))]
     [b'{"a": 1}\n  {"a": 2}']
     """
-    if not is_document(source.head()):
-        blocks = iter_blocks(source, limits, block)
-    else:
-        blocks = _document_blocks(source, limits, block)
+    if is_document(source.head()):
+        yield from _document_blocks(source, limits, block)
+        return
     empty = True
-    for found in blocks:
+    for found in iter_blocks(source, limits, block):
         yield found
         empty = empty and not found.too_long and found.data.isspace()
     if empty:
