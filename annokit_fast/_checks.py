@@ -35,6 +35,10 @@ MAX_COORDINATE = float(2**26)
 """Largest absolute coordinate that rasterises exactly as pycocotools does (its 5x grid is int32)."""
 
 
+LARGEST = float(np.finfo(np.float64).max)
+"""No limit but that numbers are finite."""
+
+
 def freeze(array: Array) -> Array:
     """A read-only view of `array`, or the array itself if it is read-only."""
     if not array.flags.writeable:
@@ -75,7 +79,7 @@ def _converted(array: Array, wanted: np.dtype[Any], name: str) -> Array:
     raise TypeError(f"{name}: expected an array of {wanted}, got {array.dtype}")
 
 
-def points(values: Any, name: str = "coords", limit: float = np.inf) -> Array:
+def points(values: Any, name: str = "coords", limit: float = LARGEST) -> Array:
     """Coordinates as float64 (n, 2), finite and at most `limit` in size; a flat x, y, x, y array is taken too."""
     array = _pairs(values, name)
     bad = _first_outside(array, float(limit))
@@ -114,7 +118,7 @@ def ragged(values: Any, size: int, name: str, of: str) -> Array:
 
 
 def parts(
-    coords: Any, ring_offsets: Any, polygon_offsets: Any, limit: float = np.inf
+    coords: Any, ring_offsets: Any, polygon_offsets: Any, limit: float = LARGEST
 ) -> tuple[Array, Array, Array]:
     """The three arrays of ragged polygons, checked against one another."""
     xy = _pairs(coords, "coords")
@@ -197,18 +201,15 @@ def _offsets_problem(offsets: Array, size: int) -> int:
 
 @jit
 def _first_outside(coords: Array, limit: float) -> int:
+    """Index of the first point with a number beyond `limit`, which a NaN always is, or -1."""
+    flat = coords.reshape(-1)
     bad = 0
-    for i in range(coords.shape[0]):
-        good = (abs(coords[i, 0]) <= limit) & (abs(coords[i, 1]) <= limit)
-        good &= (coords[i, 0] - coords[i, 0] == 0.0) & (coords[i, 1] - coords[i, 1] == 0.0)
-        bad += not good
-    if bad == 0:
-        return -1
-    for i in range(coords.shape[0]):
-        for axis in range(2):
-            value = coords[i, axis]
-            if not (abs(value) <= limit) or value - value != 0.0:
-                return i
+    for i in range(flat.size):
+        bad += not (abs(flat[i]) <= limit)
+    if bad:
+        for i in range(flat.size):
+            if not (abs(flat[i]) <= limit):
+                return i // 2
     return -1
 
 

@@ -12,17 +12,28 @@ from annokit_fast._jit import jit
 
 @jit
 def _signed_area(coords, begin, end):
-    """Shoelace sum around the first vertex, so that rings far from the origin lose nothing."""
+    """Shoelace sum around the first vertex, so that rings far from the origin lose nothing; in four lanes."""
     if end - begin < 3:
         return 0.0
     x0, y0 = coords[begin, 0], coords[begin, 1]
-    total = 0.0
-    ax, ay = coords[begin + 1, 0] - x0, coords[begin + 1, 1] - y0
-    for j in range(begin + 2, end):
-        bx, by = coords[j, 0] - x0, coords[j, 1] - y0
-        total += ax * by - bx * ay
-        ax, ay = bx, by
-    return 0.5 * total
+    a = b = c = d = 0.0
+    j = begin + 1
+    while j + 4 < end:
+        a += (coords[j, 0] - x0) * (coords[j + 1, 1] - y0) - (coords[j + 1, 0] - x0) * (coords[j, 1] - y0)
+        b += (coords[j + 1, 0] - x0) * (coords[j + 2, 1] - y0) - (coords[j + 2, 0] - x0) * (
+            coords[j + 1, 1] - y0
+        )
+        c += (coords[j + 2, 0] - x0) * (coords[j + 3, 1] - y0) - (coords[j + 3, 0] - x0) * (
+            coords[j + 2, 1] - y0
+        )
+        d += (coords[j + 3, 0] - x0) * (coords[j + 4, 1] - y0) - (coords[j + 4, 0] - x0) * (
+            coords[j + 3, 1] - y0
+        )
+        j += 4
+    while j + 1 < end:
+        a += (coords[j, 0] - x0) * (coords[j + 1, 1] - y0) - (coords[j + 1, 0] - x0) * (coords[j, 1] - y0)
+        j += 1
+    return 0.5 * ((a + b) + (c + d))
 
 
 @jit

@@ -158,7 +158,7 @@ def _coco_ring(coords, begin, end, height, width, xs, ys, columns, starts, rows,
     """Counts of one ring by the coco rule, written from `out[o]` on."""
     n = end - begin
     first = width
-    last = np.int64(0)
+    last = before = np.int64(0)
     for j in range(n):
         x = np.int32(5.0 * coords[begin + j, 0] + 0.5)
         xs[j] = x
@@ -167,20 +167,23 @@ def _coco_ring(coords, begin, end, height, width, xs, ys, columns, starts, rows,
         columns[j] = column
         first = min(first, column)
         last = max(last, column)
-    if first < last:
-        before = columns[n - 1]
-        for j in range(n):
-            column = columns[j]
+        if j > 0:
             starts[min(before, column)] += 1
             starts[max(before, column)] -= 1
-            before = column
+        before = column
+    if first < last:
+        starts[min(before, columns[0])] += 1
+        starts[max(before, columns[0])] -= 1
         total = _counted(starts, first, last)
-        rows = _room(rows, 0, total)
-        out = _room(out, o, total + 1)
+        if total > rows.size:
+            rows = _room(rows, 0, total)
+        if o + total + 1 > out.size:
+            out = _room(out, o, total + 1)
         _coco_edges(xs, ys, columns, n, np.int32(height), starts, rows)
     else:
         first = last = np.int64(0)
-        out = _room(out, o, 1)
+        if o + 1 > out.size:
+            out = _room(out, o, 1)
     o = _emit(starts, rows, first, last, height, width, out, o)
     return rows, out, o
 

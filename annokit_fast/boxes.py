@@ -20,6 +20,8 @@ Layout = Literal["xyxy", "xywh", "cxcywh", "xyxy_norm", "xywh_norm", "cxcywh_nor
 
 _LAYOUTS = ("xyxy", "xywh", "cxcywh")
 
+_NO_CROWD = freeze(np.empty(0, np.bool_))
+
 
 def __dir__() -> list[str]:
     return __all__
@@ -89,7 +91,7 @@ def iou(
 
 def _crowd(crowd: Any, count: int) -> Array:
     if crowd is None:
-        return freeze(np.empty(0, np.bool_))
+        return _NO_CROWD
     flags = vector(crowd, np.bool_, "crowd")
     if len(flags) != count:
         raise ValueError(f"crowd: expected one flag per box of b ({count}), got {len(flags)}")

@@ -125,8 +125,13 @@ def from_polygons(
 def _drawn(
     xy: Array, rings: Array, polygons: Array, objects: Array | None, heights: Array, widths: Array, rule: str
 ) -> RleBatch:
-    lengths = np.diff(polygons if objects is None else polygons[objects])
-    single = len(lengths) == len(rings) - 1 and (len(lengths) == 1 or bool((lengths == 1).all()))
+    if (
+        objects is None and len(polygons) == len(rings) == 2
+    ):  # one ring, the case where every microsecond counts
+        lengths, single = polygons, True
+    else:
+        lengths = np.diff(polygons if objects is None else polygons[objects])
+        single = len(lengths) == len(rings) - 1 and bool((lengths == 1).all())
     tall, wide = (heights, widths) if single else (freeze(np.repeat(s, lengths)) for s in (heights, widths))
     if rule == "coco":
         counts, offsets = _rle_raster.coco_rings(xy, rings, tall, wide)

@@ -156,30 +156,39 @@ def _center(kind: str, scale: float) -> Case:
 
 @comparison("polygons.to_masks", "coco", "large")
 def _to_masks(kind: str, scale: float) -> Case:
-    parts = workloads.rings(kind, _count(kind, scale, 500, 10))
+    """One mask a call, a new array each, on both sides."""
+    return _dense(kind, scale, 1)
+
+
+@comparison("polygons.to_masks 4 a call, out=", "coco", "large")
+def _to_masks_into(kind: str, scale: float) -> Case:
+    """Four masks a call into one array that is used again; the peers make a new array for each mask."""
+    return _dense(kind, scale, 4)
+
+
+def _dense(kind: str, scale: float, batch: int) -> Case:
+    parts = workloads.rings(kind, 4 * _count(kind, scale, 100, 3))
     height, width = workloads.SETS[kind]
     flat = [part.ravel().tolist() for part in parts]
-    ends = [np.array([0, len(part)]) for part in parts]
-    one = np.array([0, 1])
+    groups = [workloads.ragged(parts[i : i + batch]) for i in range(0, len(parts), batch)]
+    at = np.arange(batch + 1)
+    out = None if batch == 1 else np.empty((batch, width, height), np.uint8).transpose(0, 2, 1)
 
-    def draw(i: int) -> Any:
-        return polygons.to_masks(parts[i], ends[i], one, height, width)[0]
+    def draw(group: Any) -> Any:
+        return polygons.to_masks(*group, at, height, width, out=out)[-1]
+
+    def outline(part: Any) -> Any:
+        return rlemasklib.RLEMask.from_polygon(part, imsize=(width, height)).to_array()
 
     return Case(
         len(parts),
-        lambda: each(draw, range(len(parts))),
+        lambda: each(draw, groups),
         available(
             pycocotools=(
                 coco,
                 lambda: each(lambda p: coco.decode(coco.frPyObjects([p], height, width)[0]), flat),
             ),
-            rlemasklib=(
-                rlemasklib,
-                lambda: each(
-                    lambda part: rlemasklib.RLEMask.from_polygon(part, imsize=(width, height)).to_array(),
-                    parts,
-                ),
-            ),
+            rlemasklib=(rlemasklib, lambda: each(outline, parts)),
         ),
         {"pycocotools": 15.0, "rlemasklib": 1.4},
         {"pycocotools": equal, "rlemasklib": equal},
@@ -247,18 +256,36 @@ def _encoding(kind: str, scale: float, order: Any, goal: float) -> Case:
 
 @comparison("rle.decode", "coco", "large")
 def _decode(kind: str, scale: float) -> Case:
+    """One mask a call, a new array each."""
+    return _decoding(kind, scale, False)
+
+
+@comparison("rle.decode out=", "coco", "large")
+def _decode_into(kind: str, scale: float) -> Case:
+    """One mask a call into one array that is used again; rlemasklib does the same, the others cannot."""
+    return _decoding(kind, scale, True)
+
+
+def _decoding(kind: str, scale: float, reuse: bool) -> Case:
     batch, theirs = _masks(kind, _count(kind, scale, 200, 5))
+    height, width = workloads.SETS[kind]
     single = list(batch)
     parsed = [rlemasklib.RLEMask.from_dict(one) for one in theirs if rlemasklib is not None]
+    out = np.empty((1, width, height), np.uint8).transpose(0, 2, 1) if reuse else None
+    other = np.empty((height, width), np.uint8, order="F")
+
+    def with_rlemasklib(one: Any) -> Any:
+        return one.decode_into(other, 1, 0) if reuse else one.to_array()
+
     return Case(
         len(batch),
-        lambda: each(rle.decode, single),
+        lambda: each(lambda one: rle.decode(one, out), single),
         available(
             pycocotools=(coco, lambda: each(coco.decode, theirs)),
             hotcoco=(hotcoco, lambda: each(hotcoco.decode, theirs)),
-            rlemasklib=(rlemasklib, lambda: each(lambda one: one.to_array(), parsed)),
+            rlemasklib=(rlemasklib, lambda: each(with_rlemasklib, parsed)),
         ),
-        {"pycocotools": 25.0},
+        {"pycocotools": 25.0, "rlemasklib": 1.0 if kind == "coco" else 0.8},
         {"pycocotools": lambda ours, mask: equal(ours[0], mask)},
     )
 
