@@ -263,7 +263,7 @@ def test_texts_have_their_spans_marked() -> None:
     assert "".join(words).count("Lovelace") == 8
     assert len(outlines(svg, "place")) == 1
     assert len(outlines(svg, "all")) > 2  # one for each line
-    assert "beyond: text span, not drawn" in words
+    assert "beyond: characters 1000000000 to 1000000001, not drawn" in words
     assert "car: box, not drawn" in words
     (mark,) = outlines(svg, "place")
     left = float((mark.get("d") or "M")[1:].split(",")[0])
@@ -297,8 +297,10 @@ def test_the_image_is_put_inside(photo: Path) -> None:
 def test_only_images_inside_the_folder_are_taken(photo: Path) -> None:
     (photo / "secret.jpg").write_text("root:x:0:0")
     Image.new("RGB", (8, 6)).save(photo.parent / "outside.png")
-    for name in ("secret.jpg", "../outside.png", str(photo.parent / "outside.png"), "a\0b", "."):
+    for name in ("secret.jpg", "../outside.png", str(photo.parent / "outside.png"), "a\0b", ".", "x" * 5000):
         assert b"data:" not in render(row(global_key=name), image_dir=photo), name
+    (photo / "link.png").symlink_to(photo.parent / "outside.png")  # the user's own doing
+    assert b"data:" in render(row(global_key="link.png"), image_dir=photo)
     with pytest.raises(UsageError, match="expected a folder of images"):
         render(row(), image_dir=photo / "green.png")
 

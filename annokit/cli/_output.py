@@ -61,7 +61,7 @@ def _print(what: Any, *, soft_wrap: bool = False) -> None:
     console = Console(highlight=False, width=None if terminal else _PLAIN_WIDTH)
     with console.capture() as captured:
         console.print(what, soft_wrap=soft_wrap)
-    for line in captured.get().splitlines():
+    for line in captured.get().removesuffix("\n").split("\n"):
         click.echo(line.rstrip(), color=True)
 
 

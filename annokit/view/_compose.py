@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from annokit.errors import shown
-from annokit.model import Annotation, Classification, DataRow, Label, Relationship
+from annokit.model import Annotation, Classification, DataRow, Label, ObjectAnnotation, Relationship, TextSpan
 from annokit.report import kind_of
 from annokit.view._colors import Palette
 from annokit.view._scene import Canvas, Item, Path, Photo, Scene, Words, box_ring, text_width
@@ -24,6 +24,8 @@ _ALONE, _BESIDE = (640.0, 1280.0), (480.0, 720.0)
 """The least and the greatest long side of a panel: alone, and beside others."""
 _COLUMNS = 3
 _MOST_CLASSES = 60
+_NOTHING = (640.0, 80.0)
+"""The canvas of a row of unknown size that has nothing to draw."""
 _BOLD = 1.1
 
 
@@ -95,7 +97,7 @@ def _size(row: DataRow, marks: Sequence[Mark]) -> tuple[float, float]:
     if row.asset.width and row.asset.height:
         return float(row.asset.width), float(row.asset.height)
     if not marks:
-        return 640.0, 480.0
+        return _NOTHING
     corner = np.max([mark.outline.all_points().max(axis=0) for mark in marks], axis=0)
     width, height = np.clip(corner * 1.05, 1.0, None).tolist()
     return width, height
@@ -195,4 +197,6 @@ def _cut(text: str, width: float, size: float) -> str:
 
 
 def _kind(annotation: Annotation) -> str:
+    if isinstance(annotation, ObjectAnnotation) and isinstance(annotation.geometry, TextSpan):
+        return f"characters {annotation.geometry.start} to {annotation.geometry.end}"
     return kind_of(annotation).removeprefix("object:").replace("_", " ")
