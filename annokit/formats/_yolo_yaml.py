@@ -131,7 +131,7 @@ def _names(given: Any, where: Where) -> list[str]:
                 f"expected the classes 0 to {len(indexed) - 1}, got none numbered {missing[0]}", where=where
             )
         given = [indexed[index] for index in range(len(indexed))]
-    if not isinstance(given, list) or not given or not all(isinstance(name, str) for name in given):
+    if not isinstance(given, list) or not all(isinstance(name, str) for name in given):
         raise DecodeError(f"expected the names of the classes, got {shown(given)}", where=where)
     return given
 
