@@ -9,11 +9,15 @@ True
 
 from __future__ import annotations
 
+import io
 import os
 from typing import Literal
 
+from msgspec.structs import replace
+
 from annokit.dataset import Dataset
 from annokit.errors import UsageError, shown
+from annokit.io.images import image_size
 from annokit.io.limits import DEFAULT_LIMITS, Limits
 from annokit.model import DataRow, Ontology
 from annokit.run import Run
@@ -53,7 +57,11 @@ def render(
     """
     if format not in ("svg", "png"):
         raise UsageError(f"expected svg or png, got {format!r}")
-    scene = compose(row, Palette(ontology), find_photo(row, image_dir, limits))
+    photo = find_photo(row, image_dir, limits)
+    if photo is not None and not (row.asset.width and row.asset.height):
+        height, width = image_size(io.BytesIO(photo[0]), limits)
+        row = replace(row, asset=replace(row.asset, height=height, width=width))
+    scene = compose(row, Palette(ontology), photo)
     if format == "svg":
         return to_svg(scene)
     from annokit.view._png import to_png

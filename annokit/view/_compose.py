@@ -79,15 +79,11 @@ def _take_in(
         return
     tool, color = palette.tool(annotation)
     classes[name, color] += 1
-    if row.asset.text is not None:
-        span = span_mark(annotation, row.asset.text, color, name)
-        shape = None
-    else:
-        span, shape = None, shape_mark(annotation, row, tool, color)
-    if span is not None:
-        content.spans.append(span)
-    elif shape is not None:
+    text = row.asset.text
+    if text is None and (shape := shape_mark(annotation, row, tool, color)):
         content.shapes.append(shape)
+    elif text is not None and (span := span_mark(annotation, text, color, name)):
+        content.spans.append(span)
     else:
         content.notes.append(f"{name}: {_kind(annotation)}, not drawn")
 
