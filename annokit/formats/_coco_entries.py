@@ -100,6 +100,8 @@ def _segmentation(shape: Geometry, kept: dict[str, Any], runs: str | None, size:
         return {"segmentation": {"size": [shape.height, shape.width], "counts": counts}}
     if runs is not None:
         return {"segmentation": {"size": list(size), "counts": runs}}
+    if isinstance(shape, Polygon) and len(shape.ring_offsets) == 2:
+        return {"segmentation": [shape.coords.ravel().tolist()]}
     if isinstance(shape, Polygon | RotatedBox) or (isinstance(shape, Box) and not kept):
         return {"segmentation": [ring.ravel().tolist() for ring in outline_of(shape).rings()]}
     return {}

@@ -7,7 +7,7 @@ shape costs one shape.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain, pairwise
 from operator import attrgetter
 from typing import Any, TypeAlias, TypeVar
@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 
 from annokit.errors import AnnokitError, GeometryError
+from annokit.geometry.ragged import ends, windows
 from annokit.io.faults import BAD_JSON, decode_error
 from annokit.model import Polygon
 from annokit.model.base import Floats, Indices
@@ -108,10 +109,9 @@ def _polygons(shapes: list[list[list[float]]]) -> list[Polygon]:
     values = chain.from_iterable(chain.from_iterable(shapes))
     coords = _final(np.fromiter(values, np.float64, int(lengths.sum())).reshape(-1, 2))
     counts = [len(rings) for rings in shapes]
-    ends = _ends(lengths // 2)
-    firsts = _ends(counts)
-    offsets = _relative(ends, firsts)
-    starts, firsts_list = ends[firsts].tolist(), firsts.tolist()
+    ring_ends, firsts = ends(lengths // 2), ends(counts)
+    offsets = windows(ring_ends, firsts)
+    starts, firsts_list = ring_ends[firsts].tolist(), firsts.tolist()
     polygons = []
     for k, count in enumerate(counts):
         at = firsts_list[k] + k
@@ -125,14 +125,6 @@ def _polygons(shapes: list[list[list[float]]]) -> list[Polygon]:
     return polygons
 
 
-def _relative(ends: Indices, firsts: Indices) -> Indices:
-    """For each shape the vertex offsets of its rings, from 0, one shape after the other."""
-    shapes = np.repeat(np.arange(len(firsts) - 1), np.diff(firsts) + 1)
-    offsets: Indices = ends[np.arange(len(shapes)) - shapes] - ends[firsts[shapes]]
-    offsets.flags.writeable = False
-    return offsets
-
-
 def _parts(count: int) -> Indices:
     if count < len(_PARTS):
         return _PARTS[: count + 1]
@@ -142,13 +134,13 @@ def _parts(count: int) -> Indices:
 
 
 def _point_arrays(shapes: list[list[_Point]]) -> list[Floats]:
-    ends = _ends([len(points) for points in shapes])
-    coords = np.empty((int(ends[-1]), 2))
+    stops = ends([len(points) for points in shapes])
+    coords = np.empty((int(stops[-1]), 2))
     points = list(chain.from_iterable(shapes))
     coords[:, 0] = np.fromiter(map(attrgetter("x"), points), np.float64, len(coords))
     coords[:, 1] = np.fromiter(map(attrgetter("y"), points), np.float64, len(coords))
     coords = _final(coords)
-    bounds = ends.tolist()
+    bounds = stops.tolist()
     return [coords[start:end] for start, end in pairwise(bounds)]
 
 
@@ -158,10 +150,3 @@ def _final(coords: Floats) -> Floats:
         raise GeometryError(f"expected coordinates within {FARTHEST:.0f} of 0, got {np.abs(coords).max()}")
     coords.flags.writeable = False
     return coords
-
-
-def _ends(lengths: Iterable[int] | Indices) -> Indices:
-    sizes = np.asarray(lengths, np.int64)
-    out = np.zeros(len(sizes) + 1, np.int64)
-    np.cumsum(sizes, out=out[1:])
-    return out

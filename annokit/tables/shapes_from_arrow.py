@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from annokit.errors import AnnokitError, DecodeError, GeometryError, Where
 from annokit.geometry import masks_of
+from annokit.geometry.ragged import windows
 from annokit.model import (
     Box,
     Geometry,
@@ -26,7 +27,7 @@ from annokit.model import (
 )
 from annokit.model.base import Floats, Indices
 from annokit.tables.jsontext import from_json
-from annokit.tables.ragged import flat_values, windows
+from annokit.tables.lists import flat_values
 
 __all__ = ["Shape", "shapes_of"]
 

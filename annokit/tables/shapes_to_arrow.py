@@ -10,6 +10,7 @@ import pyarrow as pa
 from msgspec.structs import replace
 
 from annokit.geometry import bounding_boxes, mask_batch
+from annokit.geometry.ragged import concatenated, ends, lengths
 from annokit.model import (
     Box,
     Geometry,
@@ -28,7 +29,7 @@ from annokit.model import (
 )
 from annokit.model.base import Floats
 from annokit.tables.jsontext import to_json
-from annokit.tables.ragged import concatenated, ends, lengths, list_array
+from annokit.tables.lists import list_array
 
 __all__ = ["Marked", "shape_columns"]
 

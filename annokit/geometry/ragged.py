@@ -1,4 +1,4 @@
-"""Lists of different lengths as flat arrays with offsets: to Arrow's list columns and back."""
+"""Lists of different lengths as flat arrays with offsets."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
-from annokit.errors import DecodeError, Where
-from annokit.model.base import Floats, Indices
+from annokit.model.base import Indices
 
-__all__ = ["concatenated", "ends", "flat_values", "lengths", "list_array", "windows"]
+__all__ = ["concatenated", "ends", "lengths", "windows"]
 
 
 def ends(lengths: Sequence[int] | Indices) -> Indices:
@@ -67,23 +65,3 @@ def windows(offsets: Indices, firsts: Indices) -> Indices:
 def concatenated(arrays: Sequence[NDArray[Any]], dtype: Any) -> NDArray[Any]:
     """All values in one flat array; of no arrays, an empty one."""
     return np.concatenate(arrays).reshape(-1) if arrays else np.empty(0, dtype)
-
-
-def list_array(
-    lengths: Sequence[int] | Indices, values: Any, valid: Sequence[bool] | None = None
-) -> pa.Array:
-    """A list column; where `valid` is False the entry is null, and its length must be 0."""
-    offsets = pa.array(ends(lengths).astype(np.int32))
-    nulls = None if valid is None else pa.array(~np.asarray(valid, np.bool_))
-    return pa.ListArray.from_arrays(offsets, pa.array(values), mask=nulls)
-
-
-def flat_values(column: pa.Array, where: Where) -> tuple[Floats, list[Indices]]:
-    """The values of a list column, and the offsets of each level from the outermost on, without a copy."""
-    levels: list[Indices] = []
-    while pa.types.is_list(column.type):
-        levels.append(column.offsets.to_numpy().astype(np.int64))
-        column = column.values
-        if column.null_count:
-            raise DecodeError("expected lists without nulls in them", where=where)
-    return column.to_numpy(), levels
