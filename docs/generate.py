@@ -27,7 +27,7 @@ def commands(command: click.Command, context: click.Context) -> Iterator[click.C
 
 def reference() -> str:
     """The whole page."""
-    top = click.Context(app, info_name="annokit", terminal_width=100, max_content_width=100)
+    top = click.Context(app, info_name="annokit", terminal_width=100, **app.context_settings)
     sections = [
         f"## {found.command_path}\n\n```text\n{found.get_help()}\n```\n" for found in commands(app, top)
     ]
