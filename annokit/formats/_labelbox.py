@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 from msgspec import UNSET, Meta, Raw
 
-from annokit.errors import AnnokitError, GeometryError, shown
+from annokit.errors import AnnokitError, GeometryError, InputError, shown
 from annokit.formats._base import Options
 from annokit.geometry import parse_points
 from annokit.geometry.mask_files import MaskFolder
@@ -220,7 +220,10 @@ class Masks:
             message = "the PNG of a mask is missing in the folder: `annokit masks list` names all"
             self._report.note("mask-missing", "object:mask_reference", message, example=shown(reference.uri))
             return reference
-        mask = self._folder.mask(reference, path)
+        try:
+            mask = self._folder.mask(reference, path)
+        except InputError as error:
+            raise InputError(f"{error.problem} in {shown(path.name)}", code=error.code) from error
         if None not in (asset.height, asset.width) and (mask.height, mask.width) != (
             asset.height,
             asset.width,
@@ -265,14 +268,14 @@ def media_word(mime_type: str | None, kinds: Iterable[str | None] = ()) -> str:
     return next(by_mime, None) or next(by_kind, "image")
 
 
-def located(row_data: str | None, media: str) -> dict[str, str | None]:
-    """Whether the data of a row is where the asset lies, or a text itself.
+def located(row_data: str | None, media: str) -> tuple[str | None, str | None]:
+    """Where the asset of a row lies, and the text where the row holds one itself.
 
     >>> located("https://example.com/a.txt", "text"), located("To be or not", "text")
-    ({'uri': 'https://example.com/a.txt'}, {'text': 'To be or not'})
+    (('https://example.com/a.txt', None), (None, 'To be or not'))
     """
     is_text = media == "text" and row_data is not None and re.match(r"\w+:/|/|\S+$", row_data) is None
-    return {"text" if is_text else "uri": row_data}
+    return (None, row_data) if is_text else (row_data, None)
 
 
 def plain(value: Any) -> Any:

@@ -37,12 +37,14 @@ def geo_shape(kind: str, coordinates: Any) -> Box | Line | Point | Polygon | Non
     if kind in ("polyline", "linestring"):
         return Line(coords=_points(coordinates, kind))
     if kind in ("polygon", "rectangle"):
-        part = [_ring(ring, kind) for ring in _listed(coordinates, kind)]
+        part: list[Any] = [_ring(ring, kind) for ring in _listed(coordinates, kind)]
         box = _box(part) if kind == "rectangle" else None
         return box or Polygon.from_parts([part])
     if kind == "multipolygon":
-        parts = _listed(coordinates, kind)
-        return Polygon.from_parts([[_ring(ring, kind) for ring in _listed(part, kind)] for part in parts])
+        parts: list[Any] = [
+            [_ring(ring, kind) for ring in _listed(part, kind)] for part in _listed(coordinates, kind)
+        ]
+        return Polygon.from_parts(parts)
     return None
 
 

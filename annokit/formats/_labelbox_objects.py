@@ -14,6 +14,7 @@ from annokit.formats import _labelbox_wire as wire
 from annokit.formats._labelbox import NO_TEXT, Masks, parse_rings, plain, polygon_of
 from annokit.formats._labelbox_geo import geo_shape, is_exact
 from annokit.geometry import parse_points
+from annokit.io.salvage import Wire
 from annokit.model import (
     Answer,
     Asset,
@@ -102,8 +103,8 @@ class ObjectBuilder:
             return polygon_of(_sound(self._rings[id(one)], key)), "pixel"
         if key == "line":
             return Line(coords=_sound(self._lines[id(one)], key)), "pixel"
-        value = getattr(one, key) if key else None
-        if isinstance(value, wire.Wire) and value.extra:
+        value: Any = getattr(one, key) if key else None
+        if isinstance(value, Wire) and value.extra:
             kept[key] = value.extra
         if key == "bounding_box":
             return Box(x=value.left, y=value.top, width=value.width, height=value.height), "pixel"

@@ -132,7 +132,7 @@ def _name(row: _Row) -> str:
     kinds = (one.annotation_kind for label in _labels(row) for one in label.objects)
     data = known.row_data if isinstance(known.row_data, str) else None
     media = media_word(row.media_attributes.mime_type if row.media_attributes else None, kinds)
-    return DataRow(id=known.id, asset=Asset(**located(data, media))).name
+    return DataRow(id=known.id, asset=Asset(uri=located(data, media)[0])).name
 
 
 def _take(found: _Annotations, seen: set[_Object | _Question], builder: OntologyBuilder) -> None:

@@ -149,8 +149,10 @@ def _asset(row: wire.Row) -> Asset:
     media = row.media_attributes or _NO_MEDIA
     word = media_word(media.mime_type, (one.annotation_kind for one in _objects(row)))
     data = row.data_row.row_data
+    uri, text = located(data if isinstance(data, str) else None, word)
     return Asset(
-        **located(data if isinstance(data, str) else None, word),
+        uri=uri,
+        text=text,
         media_type=word,
         width=media.width,
         height=media.height,

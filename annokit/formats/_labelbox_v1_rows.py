@@ -148,8 +148,10 @@ def _asset(entry: wire.Entry) -> tuple[Asset, dict[str, Any]]:
     word = entry.media_type or _media(entry, data, tiles)
     sizes = entry.media_attributes if isinstance(entry.media_attributes, dict) else {}
     height, width = sizes.get("height"), sizes.get("width")
+    uri, text = (tiles, None) if tiles is not None else located(data, word)
     asset = Asset(
-        **({"uri": tiles} if tiles is not None else located(data, word)),
+        uri=uri,
+        text=text,
         media_type=word,
         height=height if type(height) is int else None,
         width=width if type(width) is int else None,
