@@ -119,9 +119,9 @@ def _room(buffer, used, more):
 def _scan_bytes(pixels, begin, stop, value, edge, out, o):
     """Run ends among single bytes, without a branch; any nonzero byte is foreground. Needs a free place in `out`."""
     for p in range(begin, stop):
-        here = np.int64(pixels[p] != 0)
+        here = np.int64(pixels[np.uint64(p)] != 0)
         change = here ^ value
-        out[o] = p - edge
+        out[np.uint64(o)] = p - edge
         o += change
         edge = p if change else edge
         value = here
@@ -129,12 +129,21 @@ def _scan_bytes(pixels, begin, stop, value, edge, out, o):
 
 
 @jit
+def _differs(words, begin, stop, pattern):
+    """Whether any word is not the pattern; without a branch, so that it vectorises."""
+    differ = np.uint64(0)
+    for k in range(begin, stop):
+        differ |= words[np.uint64(k)] ^ pattern
+    return differ != 0
+
+
+@jit
 def encode(pixels, n, size):
     """Runs of `n` masks of `size` bytes, one after the other.
 
-    Bytes are read 256 at a time as long as all of them repeat the last byte seen.
+    Sixteen words of eight bytes are compared at once with the last byte seen, then four, then one; only words that
+    differ are looked at byte by byte.
     """
-    block = 32
     skip = min(-pixels.ctypes.data & 7, pixels.size)
     words = pixels[skip : skip + (pixels.size - skip) // 8 * 8].view(np.uint64)
     out = np.empty(512 + 64 * n, np.uint32)
@@ -150,24 +159,23 @@ def encode(pixels, n, size):
             out = _room(out, o, 16)
         value, edge, o = _scan_bytes(pixels, begin, head, np.int64(0), begin, out, o)
         pattern = _WORD_OF_ONES * np.uint64(value)
-        q = first
-        while q < last:
-            if q + block <= last:
-                differ = np.uint64(0)
-                for k in range(block):
-                    differ |= words[np.uint64(q + k)] ^ pattern
-                if differ == 0:
-                    q += block
+        blocks = first + (last - first) // 16 * 16
+        for q in range(first, blocks, 16):
+            if not _differs(words, q, q + 16, pattern):
+                continue
+            if o + 144 > out.size:
+                out = _room(out, o, 144)
+            for k in range(q, q + 16, 4):
+                if not _differs(words, k, k + 4, pattern):
                     continue
-            if o + 8 * block + 16 > out.size:
-                out = _room(out, o, 8 * block + 16)
-            for k in range(q, min(q + block, last)):
-                if words[np.uint64(k)] != pattern:
-                    p = skip + 8 * k
-                    value, edge, o = _scan_bytes(pixels, p, p + 8, value, edge, out, o)
-                    pattern = _WORD_OF_ONES * np.uint64(pixels[p + 7])
-            q += block
-        value, edge, o = _scan_bytes(pixels, max(head, skip + 8 * last), stop, value, edge, out, o)
+                for j in range(k, k + 4):
+                    if words[np.uint64(j)] != pattern:
+                        p = skip + 8 * j
+                        value, edge, o = _scan_bytes(pixels, p, p + 8, value, edge, out, o)
+                        pattern = _WORD_OF_ONES * np.uint64(pixels[np.uint64(p + 7)])
+        if o + 160 > out.size:
+            out = _room(out, o, 160)
+        value, edge, o = _scan_bytes(pixels, max(head, skip + 8 * blocks), stop, value, edge, out, o)
         out[o] = stop - edge
         o += 1
         offsets[i + 1] = o

@@ -47,36 +47,37 @@ def encode(masks: Any, threads: int = 1) -> RleBatch:
     [0]
     """
     stack = masks if isinstance(masks, np.ndarray) else np.asarray(masks)
-    if stack.ndim == 2:
-        stack = stack[None]
-    if stack.ndim != 3:
-        raise ValueError(f"masks: expected shape (h, w) or (n, h, w), got {stack.shape}")
     if stack.dtype.kind not in "biu":
         raise TypeError(f"masks: expected bool or whole numbers, got {stack.dtype}")
-    stack = stack.view(np.uint8) if stack.dtype.itemsize == 1 else (stack != 0).view(np.uint8)
+    if stack.dtype.itemsize > 1:
+        stack = np.not_equal(stack, 0)
+    if stack.ndim == 2:
+        return _encoded(stack, stack.T, 1, stack.shape[0], stack.shape[1])
+    if stack.ndim != 3:
+        raise ValueError(f"masks: expected shape (h, w) or (n, h, w), got {stack.shape}")
     if threads == 1:
-        return _encoded(stack)
-    return RleBatch.concatenate(
-        in_parts(lambda start, stop: _encoded(stack[start:stop]), len(stack), threads)
-    )
+        return _encoded(stack, stack.transpose(0, 2, 1), *stack.shape)
+
+    def part(start: int, stop: int) -> RleBatch:
+        some = stack[start:stop]
+        return _encoded(some, some.transpose(0, 2, 1), *some.shape)
+
+    return RleBatch.concatenate(in_parts(part, len(stack), threads))
 
 
-def _encoded(stack: Array) -> RleBatch:
-    n, height, width = stack.shape
+def _encoded(rows: Array, columns: Array, n: int, height: int, width: int) -> RleBatch:
+    """Runs of `n` masks, given as an array that is read row by row, and its transpose."""
     tall, wide = sizes(height, width, n)
-    columns = stack.transpose(0, 2, 1)
     if columns.flags.c_contiguous:
-        counts, offsets = _encode_flat(columns, n, height * width)
+        counts, offsets = _rle_codec.encode(_bytes(columns), n, height * width)
     else:
-        counts, offsets = _encode_flat(np.ascontiguousarray(stack), n, height * width)
+        counts, offsets = _rle_codec.encode(_bytes(np.ascontiguousarray(rows)), n, height * width)
         counts, offsets = _rle_raster.transpose(freeze(counts), freeze(offsets), tall, wide)
     return trusted(counts, offsets, tall, wide)
 
 
-def _encode_flat(masks: Array, n: int, size: int) -> tuple[Array, Array]:
-    pixels = freeze(masks.reshape(-1))
-    counts, offsets = _rle_codec.encode(pixels, n, size)
-    return counts, offsets
+def _bytes(masks: Array) -> Array:
+    return freeze(masks.reshape(-1).view(np.uint8))
 
 
 def decode(batch: RleBatch, out: Array | None = None) -> Array | list[Array]:
