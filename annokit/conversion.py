@@ -78,17 +78,17 @@ def read(
 def _read(
     opened: Sequence[Source], format: str | None, on_error: OnError, options: Mapping[str, Any]
 ) -> Dataset:
-    parts = [_opened(one, format, options) for one in opened]
+    readers = [reader_of(format or detect_format(one).name) for one in opened]
+    known = {field for reader in readers for field in reader.options.__struct_fields__}
+    parts = []
+    for one, reader in zip(opened, readers, strict=True):
+        # of several formats each takes the options it has; one that none has is refused by the first
+        taken = {k: v for k, v in options.items() if k in reader.options.__struct_fields__ or k not in known}
+        parts.append(reader.read(one, parse_options(reader.options, taken, f"reading {one.name}")))
     dataset = parts[0] if len(parts) == 1 else chained(parts)
     dataset.on_error = on_error
     dataset.paths = tuple(one.path for one in opened if one.path is not None)
     return dataset
-
-
-def _opened(source: Source, name: str | None, options: Mapping[str, Any]) -> Dataset:
-    reader = reader_of(name or detect_format(source).name)
-    given = parse_options(reader.options, options, f"reading {name or source.name}")
-    return reader.read(source, given)
 
 
 def _serialised(source: Any) -> Any:

@@ -107,7 +107,8 @@ def _count_questions(classifications: Iterable[Classification], counts: Census) 
 class Loss(msgspec.Struct):
     """One named reason, how often it struck, and a few examples.
 
-    `lossy` is False for a note: something changed or was decided that `strict` accepts.
+    `level` is `lost` for what is not in the output; `changed` for what is there, but not all of it; and
+    `note` for what was decided or put another way, which `strict` accepts.
     """
 
     code: str
@@ -115,7 +116,12 @@ class Loss(msgspec.Struct):
     count: int
     message: str
     examples: list[str]
-    lossy: bool = True
+    level: Literal["lost", "changed", "note"]
+
+    @property
+    def lossy(self) -> bool:
+        """Whether `strict` refuses it."""
+        return self.level != "note"
 
 
 class Report:
@@ -161,7 +167,7 @@ class Report:
     ) -> None:
         """Account `n` of a kind to a column under a named reason."""
         self.count(column, kind, n)
-        self.note(code, kind, message, example=example, n=n, lossy=True)
+        self._name(code, kind, message, example, n, "lost")
 
     def lose_all(self, code: str, counts: Mapping[str, int], message: str, *, example: object = None) -> None:
         """`lose` for every kind of a census."""
@@ -171,10 +177,21 @@ class Report:
     def note(
         self, code: str, kind: str, message: str, *, example: object = None, n: int = 1, lossy: bool = False
     ) -> None:
-        """Name something that happened, without touching the counts."""
+        """Name something that happened, without touching the counts; `lossy` if `strict` should refuse it."""
+        self._name(code, kind, message, example, n, "changed" if lossy else "note")
+
+    def _name(
+        self,
+        code: str,
+        kind: str,
+        message: str,
+        example: object,
+        n: int,
+        level: Literal["lost", "changed", "note"],
+    ) -> None:
         loss = self._losses.get((code, kind))
         if loss is None:
-            loss = self._losses[code, kind] = Loss(code, kind, 0, message, [], lossy)
+            loss = self._losses[code, kind] = Loss(code, kind, 0, message, [], level)
         loss.count += n
         if example is not None and len(loss.examples) < _EXAMPLES:
             loss.examples.append(str(example))

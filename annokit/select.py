@@ -19,7 +19,8 @@ from annokit.run import Run
 __all__ = ["assign_splits", "choose_labels", "parse_split", "rename_classes", "select_classes"]
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
-_Choice = Callable[[tuple[Label, ...]], list[Label]]
+_Choice = Callable[[Sequence[Label]], Sequence[int]]
+"""Given the labels of a row, the places of those to take."""
 
 
 def choose_labels(dataset: Dataset, policy: str | None) -> Dataset:
@@ -37,13 +38,15 @@ def choose_labels(dataset: Dataset, policy: str | None) -> Dataset:
     def step(rows: Iterator[DataRow], run: Run) -> Iterator[DataRow]:
         for row in rows:
             chosen = choice(row.labels)
-            if demanding and not chosen:
-                _drop_row(row, policy or "", run.report)
-                continue
             if len(chosen) < len(row.labels):
                 _supersede(row, chosen, run.report)
-                row = replace(row, labels=tuple(chosen))
-            yield row
+            if demanding and not chosen:
+                why = f"the data row has no label for {policy!r}"
+                run.report.lose("no-such-label", "data_rows", why, example=row.name)
+            elif len(chosen) < len(row.labels):
+                yield replace(row, labels=tuple(row.labels[place] for place in chosen))
+            else:
+                yield row
 
     return dataset.through(step)
 
@@ -52,44 +55,43 @@ def _choice(policy: str | None) -> _Choice:
     if policy is None:
         return _default
     if policy == "all":
-        return list
+        return lambda labels: range(len(labels))
     if policy == "newest":
         return _newest
     if policy == "benchmark":
-        return lambda labels: [label for label in labels if label.is_benchmark][:1]
+        return lambda labels: _places(labels, lambda label: label.is_benchmark)[:1]
     if policy.startswith("annotator:"):
         who = policy.removeprefix("annotator:")
-        return lambda labels: [label for label in labels if label.annotator_id == who]
+        return lambda labels: _places(labels, lambda label: label.annotator_id == who)
     raise UsageError(
         f"expected a label policy, got {policy!r}", hint="all, newest, benchmark or annotator:ID"
     )
 
 
-def _default(labels: tuple[Label, ...]) -> list[Label]:
-    for marked in ([x for x in labels if x.is_selected], [x for x in labels if x.is_benchmark]):
-        if marked:
-            return marked[:1]
-    return _newest(labels)
+def _places(labels: Sequence[Label], fits: Callable[[Label], bool]) -> list[int]:
+    return [place for place, label in enumerate(labels) if fits(label)]
 
 
-def _newest(labels: tuple[Label, ...]) -> list[Label]:
+def _default(labels: Sequence[Label]) -> Sequence[int]:
+    selected = _places(labels, lambda label: label.is_selected)
+    benchmark = _places(labels, lambda label: label.is_benchmark)
+    return (selected or benchmark)[:1] or _newest(labels)
+
+
+def _newest(labels: Sequence[Label]) -> list[int]:
     """The label changed last; of equals, the one that stands last. A skipped label only if all are."""
-    done = [label for label in labels if not label.skipped] or labels
-    return [max(reversed(done), key=_changed)] if done else []
+    done = _places(labels, lambda label: not label.skipped) or range(len(labels))
+    return [max(done, key=lambda place: (_changed(labels[place]), place))] if labels else []
 
 
 def _changed(label: Label) -> datetime:
-    return _aware(label.updated_at or label.created_at or _LONG_AGO)
-
-
-def _aware(moment: datetime) -> datetime:
+    moment = label.updated_at or label.created_at or _LONG_AGO
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _supersede(row: DataRow, chosen: Sequence[Label], report: Report) -> None:
-    kept = {id(label) for label in chosen}
-    for label in row.labels:
-        if id(label) not in kept:
+def _supersede(row: DataRow, chosen: Sequence[int], report: Report) -> None:
+    for place, label in enumerate(row.labels):
+        if place not in chosen:
             report.count_all("superseded", census(label))
             report.note(
                 "superseded-label",
@@ -97,11 +99,6 @@ def _supersede(row: DataRow, chosen: Sequence[Label], report: Report) -> None:
                 "another label of the data row was taken (--labels all keeps every one)",
                 example=f"{row.name} label {label.id}",
             )
-
-
-def _drop_row(row: DataRow, policy: str, report: Report) -> None:
-    _supersede(row, (), report)
-    report.lose("no-such-label", "data_rows", f"the data row has no label for {policy!r}", example=row.name)
 
 
 def rename_classes(dataset: Dataset, names: Mapping[str, str]) -> Dataset:

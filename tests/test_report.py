@@ -82,7 +82,7 @@ def test_examples_are_few_and_counts_are_all() -> None:
             "count": 100,
             "message": "why",
             "examples": ["0", "1", "2", "3", "4"],
-            "lossy": True,
+            "level": "lost",
         }
     ]
     assert set(written["kinds"]["object:line"]) == {

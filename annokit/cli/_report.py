@@ -36,7 +36,7 @@ def kind_order(kind: str) -> tuple[int, str]:
 def say_losses(losses: list[Loss]) -> None:
     """One line each: how often, what, why, its code, an example."""
     for loss in losses:
-        word, style = ("lost", "yellow") if loss.lossy else ("note", "dim")
+        style = "yellow" if loss.lossy else "dim"
         example = f", e.g. {shown(loss.examples[0], 120)}" if loss.examples else ""
         message = f"{shown(loss.message, 300)} [{loss.code}]"
-        say(f"{word}: {loss.count} {loss.kind}: {message}{example}", style)
+        say(f"{loss.level}: {loss.count} {loss.kind}: {message}{example}", style)

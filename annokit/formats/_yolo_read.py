@@ -26,7 +26,7 @@ from annokit.io.images import image_size
 from annokit.io.limits import Limits
 from annokit.io.source import Source, reading
 from annokit.model import Asset, Box, DataRow, Label, ObjectAnnotation, Ontology, Polygon, Tool
-from annokit.model.base import Floats, Indices
+from annokit.model.base import Bools, Floats, Indices
 from annokit.run import Run
 
 __all__ = ["ReadOptions", "read"]
@@ -192,8 +192,11 @@ def _boxes(lines: Lines, chosen: Indices, sizes: Floats) -> Iterator[Box]:
     """Centre and size in shares of the image, as boxes in pixels."""
     values = lines.numbers[lines.offsets[chosen][:, None] + np.arange(1, 5)]
     scale = sizes[lines.images[chosen]]
-    extents = values[:, 2:] * scale
-    corners = (values[:, :2] - values[:, 2:] / 2) * scale
+    extents, corners = values[:, 2:] * scale, (values[:, :2] - values[:, 2:] / 2) * scale
+    short_extents, short_corners = _shortest(extents), _shortest(corners)
+    same = _same_text(values[:, 2:], short_extents / scale)
+    same &= _same_text(values[:, :2], (short_corners + short_extents / 2) / scale)
+    corners, extents = np.where(same, short_corners, corners), np.where(same, short_extents, extents)
     for x, y, width, height in np.hstack([corners, extents]).tolist():
         yield Box(x=x, y=y, width=width, height=height)
 
@@ -205,8 +208,31 @@ def _polygons(lines: Lines, chosen: Indices, sizes: Floats) -> Iterator[Polygon]
     np.cumsum(counts, out=ends[1:])
     firsts = lines.offsets[chosen] + 1 - 2 * ends[:-1]
     values = lines.numbers[np.repeat(firsts, 2 * counts) + np.arange(2 * ends[-1])]
-    coords = values.reshape(-1, 2) * np.repeat(sizes[lines.images[chosen]], counts, axis=0)
+    shares = values.reshape(-1, 2)
+    scale = np.repeat(sizes[lines.images[chosen]], counts, axis=0)
+    coords = shares * scale
+    short = _shortest(coords)
+    coords = np.where(_same_text(shares, short / scale), short, coords)
     rings = np.stack([np.zeros_like(counts), counts], axis=1)
     coords.flags.writeable = rings.flags.writeable = False
     for ring, (start, end) in zip(rings, pairwise(ends.tolist()), strict=True):
         yield Polygon(coords=coords[start:end], ring_offsets=ring, part_offsets=_ONE_PART)
+
+
+def _shortest(pixels: Floats) -> Floats:
+    """Pixels to the two decimals most tools give, else to three.
+
+    Six decimals of a share of the width cannot tell such numbers from their neighbours by less than a
+    thousandth of a pixel, so what was written from them comes back as it was. Taken only where
+    `_same_text` says that it would be written as what was read.
+    """
+    coarse = np.round(pixels, 2)
+    return np.where(np.abs(coarse - pixels) <= 1e-3, coarse, np.round(pixels, 3))
+
+
+def _same_text(shares: Floats, others: Floats) -> Bools:
+    """Where both are one number at six decimals, and `shares` has no more than these."""
+    millionths = shares * 1e6
+    whole = np.rint(millionths)
+    same: Bools = (np.abs(millionths - whole) < 1e-6) & (np.abs(others * 1e6 - whole) <= 0.5)
+    return same

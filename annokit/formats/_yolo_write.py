@@ -13,7 +13,7 @@ from msgspec import Meta
 from msgspec.structs import replace
 
 from annokit.dataset import Dataset
-from annokit.errors import UsageError
+from annokit.errors import AccountingError, UsageError
 from annokit.formats import _yolo_yaml
 from annokit.formats._base import Options
 from annokit.formats._classes import Classes
@@ -129,6 +129,8 @@ def _write_batch(
     indices = np.array([classes.index(objects[i]) for i in kept], np.int64)
     offsets = np.searchsorted(places[drawn.kept], np.arange(len(pages) + 1))
     texts = text(indices, drawn.values, drawn.offsets, sizes[drawn.kept], offsets, options.decimals)
+    if sum(one.count(b"\n") for one in texts) != len(kept):
+        raise AccountingError(f"{len(kept)} objects drawn, but as many rows were not made")
     write_many(target, [page.label for page in pages], texts)
     changed = [*drawn.changed, *_changes(objects, kept, options.task)]
     changed += [(kept[row], "duplicate-row") for row in _repeated_rows(texts)]

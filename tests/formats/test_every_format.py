@@ -41,6 +41,16 @@ def digest(path: Path) -> dict[str, str]:
     return {str(p): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 
 
+def survive(path: Path, name: str, mode: str) -> None:
+    """Read it, or get one line that is ours."""
+    problem = ""
+    try:
+        list(annokit.read(path, format=name, on_error=mode))  # type: ignore[arg-type]
+    except annokit.AnnokitError as error:
+        problem = str(error)
+    assert "\n" not in problem
+
+
 @pytest.mark.parametrize("name", WRITABLE)
 def test_what_was_written_comes_back(name: str, tmp_path: Path) -> None:
     target = target_of(tmp_path, name)
@@ -74,10 +84,7 @@ def test_a_truncated_output_is_refused_or_read_never_a_crash(name: str, tmp_path
         whole = file.read_bytes()
         for share in (0.0, 0.3, 0.9):
             file.write_bytes(whole[: int(share * len(whole))])
-            try:
-                list(annokit.read(target, format=name))
-            except annokit.AnnokitError as error:
-                assert "\n" not in str(error)
+            survive(target, name, "raise")
         file.write_bytes(whole)
 
 
@@ -87,10 +94,7 @@ def test_what_is_no_such_file_is_refused_by_our_own_errors(name: str, text: byte
     path = tmp_path / "input.json"
     path.write_bytes(text)
     for mode in ("raise", "skip"):
-        try:
-            list(annokit.read(path, format=name, on_error=mode))
-        except annokit.AnnokitError as error:
-            assert "\n" not in str(error)
+        survive(path, name, mode)
 
 
 @pytest.mark.parametrize("name", WRITABLE)
