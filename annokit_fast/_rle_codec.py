@@ -30,6 +30,15 @@ def check_sums(counts, offsets, heights, widths):
 
 
 @jit
+def one_size(heights, widths):
+    """Whether all masks have the size of the first."""
+    others = 0
+    for i in range(1, heights.size):
+        others += (heights[i] != heights[0]) | (widths[i] != widths[0])
+    return others == 0
+
+
+@jit
 def area(counts, offsets, out):
     for i in range(offsets.size - 1):
         total = np.int64(0)

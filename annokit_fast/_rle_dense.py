@@ -111,7 +111,7 @@ def decode(batch: RleBatch, out: Array | None = None) -> Array | list[Array]:
     n = len(batch)
     tall, wide = batch.heights, batch.widths
     height, width = (int(tall[0]), int(wide[0])) if n else (0, 0)
-    if n > 1 and not ((tall == height).all() and (wide == width).all()):
+    if n > 1 and not _rle_codec.one_size(tall, wide):
         if out is not None:
             raise ValueError("out: expected None for masks of different sizes, got an array")
         return _decode_each(batch)
@@ -190,21 +190,24 @@ def to_label_map(
     if n == 0:
         raise ValueError("batch: expected at least one mask, got none (the size of the image is not known)")
     height, width = int(batch.heights[0]), int(batch.widths[0])
-    if not ((batch.heights == height).all() and (batch.widths == width).all()):
+    if not _rle_codec.one_size(batch.heights, batch.widths):
         raise ValueError("batch: expected masks of one size, got different ones")
     if order not in ("last", "area"):
         raise ValueError(f"order: expected 'last' or 'area', got {order!r}")
-    values = np.arange(1, n + 1) if labels is None else vector(labels, np.int64, "labels")
-    if len(values) != n or values.min() < 0 or values.max() > 2**31 - 1:
-        raise ValueError(f"labels: expected {n} numbers from 0 to 2**31 - 1, got {values.tolist()[:10]}")
+    largest = n
+    if labels is not None:
+        labels = vector(labels, np.int64, "labels")
+        if len(labels) != n or labels.min() < 0 or labels.max() > 2**31 - 1:
+            raise ValueError(f"labels: expected {n} numbers from 0 to 2**31 - 1, got {labels.tolist()[:10]}")
+        largest = int(labels.max())
+    image = _label_image(out, height, width, largest)
+    values = np.arange(1, n + 1, dtype=image.dtype) if labels is None else labels.astype(image.dtype)
     sequence = np.arange(n)
     if order == "area":
         areas = np.empty(n, np.int64)
         _rle_codec.area(batch.counts, batch.offsets, areas)
         sequence = np.argsort(-areas, kind="stable")
-    image = _label_image(out, height, width, int(values.max()))
-    flat = image.T.reshape(-1)
-    _rle_codec.paint(batch.counts, batch.offsets, freeze(sequence), freeze(values.astype(image.dtype)), flat)
+    _rle_codec.paint(batch.counts, batch.offsets, freeze(sequence), freeze(values), image.T.reshape(-1))
     return image
 
 
