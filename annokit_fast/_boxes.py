@@ -141,25 +141,25 @@ def _quad_area(quads, i):
 
 
 @jit
-def _clip(xs, ys, n, ax, ay, bx, by, sign, to_x, to_y):
-    """The part of a convex polygon on one side of a line; returns its number of vertices."""
-    m = 0
-    px, py = xs[n - 1], ys[n - 1]
-    before = sign * ((bx - ax) * (py - ay) - (by - ay) * (px - ax))
+def _clip(xs, ys, n, ax, ay, dx, dy, to_x, to_y):
+    """The part of a convex polygon left of the line from a in direction d; returns its number of vertices."""
+    m = np.uint64(0)
+    one = np.uint64(1)
+    px, py = xs[np.uint64(n - 1)], ys[np.uint64(n - 1)]
+    before = dx * (py - ay) - dy * (px - ax)
     for k in range(n):
-        qx, qy = xs[k], ys[k]
-        side = sign * ((bx - ax) * (qy - ay) - (by - ay) * (qx - ax))
-        if (before < 0.0 < side) or (side < 0.0 < before):
+        qx, qy = xs[np.uint64(k)], ys[np.uint64(k)]
+        side = dx * (qy - ay) - dy * (qx - ax)
+        if before * side < 0.0:
             t = before / (before - side)
             to_x[m] = px + t * (qx - px)
             to_y[m] = py + t * (qy - py)
-            m += 1
-        if side >= 0.0:
-            to_x[m] = qx
-            to_y[m] = qy
-            m += 1
+            m += one
+        to_x[m] = qx
+        to_y[m] = qy
+        m += np.uint64(side >= 0.0)
         px, py, before = qx, qy, side
-    return m
+    return np.int64(m)
 
 
 @jit
@@ -173,7 +173,7 @@ def _shared_area(a, i, b, j, sign, x, y, u, v):
         ax, ay = b[j, k, 0] - b[j, 0, 0], b[j, k, 1] - b[j, 0, 1]
         following = (k + 1) & 3
         bx, by = b[j, following, 0] - b[j, 0, 0], b[j, following, 1] - b[j, 0, 1]
-        n = _clip(x, y, n, ax, ay, bx, by, sign, u, v)
+        n = _clip(x, y, n, ax, ay, sign * (bx - ax), sign * (by - ay), u, v)
         if n == 0:
             return 0.0
         x, y, u, v = u, v, x, y

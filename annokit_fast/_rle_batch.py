@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, SupportsIndex
+from itertools import chain
+from typing import Any, NoReturn, SupportsIndex
 
 import numpy as np
 
@@ -256,14 +257,30 @@ def _sum_message(batch: RleBatch, i: int) -> str:
 
 
 def _coco_sizes(items: Sequence[Any]) -> tuple[Array, Array]:
+    try:
+        pairs = [item["size"] for item in items if item["counts"] is not None]
+        good = len(pairs) == len(items) and set(map(len, pairs)) <= {2}
+    except (TypeError, KeyError, IndexError):
+        good = False
+    if not good:
+        _refuse_items(items)
+    flat = list(chain.from_iterable(pairs))
+    numbers = (
+        np.array(flat, np.int64)
+        if set(map(type, flat)) <= {int}
+        else vector(np.array(flat), np.int64, "size")
+    )
+    return numbers[0::2].copy(), numbers[1::2].copy()
+
+
+def _refuse_items(items: Sequence[Any]) -> NoReturn:
+    """Say which item is no RLE."""
     for i, item in enumerate(items):
-        if not isinstance(item, Mapping) or "size" not in item or "counts" not in item:
+        if not isinstance(item, Mapping) or item.get("counts") is None or item.get("size") is None:
             raise TypeError(f"mask {i}: expected a dict with 'size' and 'counts', got {type(item).__name__}")
         if len(item["size"]) != 2:
             raise ValueError(f"size of mask {i}: expected [height, width], got {len(item['size'])} numbers")
-    pairs = np.array([item["size"] for item in items]).reshape(-1, 2)
-    pairs = vector(pairs, np.int64, "size", 2)
-    return pairs[:, 0].copy(), pairs[:, 1].copy()
+    raise TypeError("expected dicts with 'size' and 'counts'")
 
 
 def _ascii(text: str, i: int) -> bytes:
