@@ -97,6 +97,7 @@ def whole_row() -> DataRow:
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.kind)
 def test_equal_means_equal_in_every_value(shape: Box) -> None:
     assert shape == shape.copy()
+    assert not shape != shape.copy()  # noqa: SIM202  # the operator itself
     others = [other for other in SHAPES if other is not shape]
     assert all(shape != other for other in others)
     with pytest.raises(TypeError, match="unhashable"):

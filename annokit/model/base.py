@@ -48,6 +48,9 @@ class Record(
             return NotImplemented
         return all(_same(getattr(self, name), getattr(other, name)) for name in self.__struct_fields__)
 
+    def __ne__(self, other: object) -> bool:  # msgspec has its own, which would compare identities
+        return not self == other
+
     def copy(self) -> Self:
         """The same record with arrays of its own.
 
