@@ -24,7 +24,7 @@ from annokit.io.prune import path_steps, surroundings, text_at
 from annokit.io.records import decode_block
 from annokit.io.salvage import Wire, decoder
 from annokit.io.source import Source
-from annokit.model import Asset, Attachment, Mask, MaskReference, MetadataField, Polygon
+from annokit.model import Asset, Attachment, Mask, MaskReference, MetadataField, Polygon, Review
 from annokit.model.base import Floats, Indices, as_readonly
 from annokit.run import Run
 
@@ -39,10 +39,10 @@ __all__ = [
     "located",
     "media_word",
     "metadata_of",
-    "moment",
     "parse_rings",
     "plain",
     "polygon_of",
+    "reviews_of",
 ]
 
 T = TypeVar("T")
@@ -326,9 +326,24 @@ def metadata_of(values: Any) -> tuple[MetadataField, ...]:
     )
 
 
-def moment(value: Any) -> datetime | None:
-    """A time, where it is one."""
+def reviews_of(values: Any, author: str, created: str) -> tuple[Review, ...]:
+    """Reviews as far as their keys are the known ones; the label's extra keeps them as they stood."""
+    return tuple(
+        [
+            Review(
+                score=_converted(one.get("score"), float),
+                reviewer_id=_converted(one.get(author), str),
+                created_at=_converted(one.get(created), datetime),
+                id=_converted(one.get("id"), str),
+            )
+            for one in (values if isinstance(values, list) else ())
+            if isinstance(one, dict)
+        ]
+    )
+
+
+def _converted(value: Any, tp: type[T]) -> T | None:
     try:
-        return msgspec.convert(value, datetime)
+        return msgspec.convert(value, tp)
     except msgspec.ValidationError:
         return None

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from annokit.errors import GeometryError, shown
+from annokit.geometry import FARTHEST
 from annokit.model import Box, Line, Point, Polygon
 from annokit.model.base import Floats
 
@@ -61,11 +63,14 @@ def _ring(coordinates: Any, kind: str) -> Floats:
 
 
 def _points(coordinates: Any, kind: str) -> Floats:
-    pairs = [_listed(pair, kind)[:2] for pair in _listed(coordinates, kind)]  # a third number is a height
     try:
-        return np.array(pairs, np.float64).reshape(len(pairs), 2)
-    except (TypeError, ValueError):
+        places = msgspec.convert(coordinates, list[list[float]])
+        points = np.array([(x, y) for x, y, *_height in places], np.float64).reshape(-1, 2)
+    except (msgspec.ValidationError, ValueError):
         raise _fault(kind, coordinates) from None
+    if len(points) and np.abs(points).max() > FARTHEST:
+        raise GeometryError(f"expected coordinates within {FARTHEST:.0f} of 0, got {np.abs(points).max()}")
+    return points
 
 
 def _listed(value: Any, kind: str) -> list[Any]:

@@ -141,10 +141,12 @@ def _point(value: wire.Point, _kept: dict[str, Any]) -> tuple[Geometry, Space]:
     return Point(x=value.x, y=value.y), "pixel"
 
 
-def _location(value: wire.Location, _kept: dict[str, Any]) -> tuple[Geometry, Space]:
+def _location(value: wire.Location, kept: dict[str, Any]) -> tuple[Geometry, Space]:
     """Tokens of a document, else characters of a text."""
     if value.groups is None:
         return _span(value, None), "pixel"
+    if value.start is not None or any(group.extra for group in value.groups):
+        kept["location"] = plain(value)
     groups = [
         TokenGroup(page=group.page_number, tokens=tuple(group.tokens), id=group.id, text=group.text)
         for group in value.groups
@@ -152,7 +154,9 @@ def _location(value: wire.Location, _kept: dict[str, Any]) -> tuple[Geometry, Sp
     return TokenSpan(groups=tuple(groups)), "page"
 
 
-def _message(value: wire.ConversationLocation, _kept: dict[str, Any]) -> tuple[Geometry, Space]:
+def _message(value: wire.ConversationLocation, kept: dict[str, Any]) -> tuple[Geometry, Space]:
+    if value.location.extra:
+        kept["conversational_location"] = plain(value)
     return _span(value.location, value.message_id), "pixel"
 
 

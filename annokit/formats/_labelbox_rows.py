@@ -18,11 +18,11 @@ from annokit.formats._labelbox import (
     located,
     media_word,
     metadata_of,
-    moment,
+    reviews_of,
 )
 from annokit.formats._labelbox_objects import ObjectBuilder, classification
-from annokit.io.faults import Spot, spot_path
-from annokit.model import Asset, DataRow, Label, ObjectAnnotation, Relationship, Review
+from annokit.io.faults import Spot, decode_error, spot_path
+from annokit.model import Asset, DataRow, Label, ObjectAnnotation, Relationship
 
 __all__ = ["RowBuilder"]
 
@@ -50,7 +50,13 @@ class RowBuilder:
 
     def rows(self) -> list[DataRow]:
         """The data rows in the order of the lines."""
-        return [self._row(number, row) for number, row in self._batch.records]
+        rows = []
+        for number, row in self._batch.records:
+            try:
+                rows.append(self._row(number, row))
+            except RecursionError as error:  # questions below questions, deeper than Python goes
+                self._batch.reject(number, "$", decode_error(error), "data_rows")
+        return rows
 
     def _row(self, number: int, row: wire.Row) -> DataRow:
         known = row.data_row
@@ -110,7 +116,7 @@ class RowBuilder:
             project_id=project_id,
             project_name=project.name,
             url=_url(project_id, label.id),
-            reviews=_reviews(details.reviews),
+            reviews=reviews_of(details.reviews, "created_by", "created_at"),
             annotations=(
                 *self._objects(number, spot, said.objects, asset),
                 *[classification(one) for one in said.classifications],
@@ -166,23 +172,6 @@ def _asset(row: wire.Row) -> Asset:
 def _url(project_id: str, label_id: str | None) -> str | None:
     """The label in the platform's editor, as legacy exports spell it."""
     return f"https://editor.labelbox.com?project={project_id}&label={label_id}" if label_id else None
-
-
-def _reviews(values: Any) -> tuple[Review, ...]:
-    """Reviews as far as their keys are the known ones; the label's extra keeps them as they stood."""
-    made = []
-    for one in values if isinstance(values, list) else ():
-        if isinstance(one, dict):
-            score, author, id_ = one.get("score"), one.get("created_by"), one.get("id")
-            made.append(
-                Review(
-                    score=score if isinstance(score, int | float) else None,
-                    reviewer_id=author if isinstance(author, str) else None,
-                    created_at=moment(one.get("created_at")),
-                    id=id_ if isinstance(id_, str) else None,
-                )
-            )
-    return tuple(made)
 
 
 def _extra(kept: dict[str, Any] | None) -> dict[str, Any]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import UNSET
+import msgspec
+from msgspec import UNSET, Meta
 
-from annokit.errors import AnnokitError, DecodeError, GeometryError, Where, shown
+from annokit.errors import AnnokitError, DecodeError, GeometryError, Where
 from annokit.formats import _labelbox_v1_wire as wire
 from annokit.formats._labelbox import NO_TEXT, Masks, parse_rings, plain, polygon_of
 from annokit.formats._labelbox_geo import geo_shape, is_exact
 from annokit.geometry import parse_points
+from annokit.io.faults import decode_error
 from annokit.model import (
     Answer,
     Asset,
@@ -81,9 +83,11 @@ class ObjectBuilder:
         if key == "line":
             return Line(coords=self._sound(one, key)), "pixel"
         if one.point is not None:
+            if one.point.extra:
+                kept["point"] = one.point.extra
             return Point(x=one.point.x, y=one.point.y), "pixel"
         if key == "data":
-            return _span(one.data, one.format), "pixel"
+            return _span(one.data, one.format, kept), "pixel"
         if key == "geometry":
             return _geo(one, kept), "geo"
         if one.instance_uri is not None:
@@ -134,18 +138,33 @@ def _box(one: wire.Object, asset: Asset, kept: dict[str, Any]) -> Box:
     return Box(x=x, y=y, width=width, height=height)
 
 
-def _span(data: Any, form: Any) -> Geometry:
+class _Location(msgspec.Struct):
+    start: Annotated[int, Meta(ge=0)]
+    end: int
+
+
+class _Data(msgspec.Struct):
+    location: _Location
+
+
+def _span(data: Any, form: Any, kept: dict[str, Any]) -> Geometry:
     """Characters of a text, the last one counted in; another payload as it is."""
-    place = data.get("location") if isinstance(data, dict) else None
-    if not isinstance(place, dict) or not place.keys() >= {"start", "end"}:
+    if (
+        not isinstance(data, dict)
+        or not isinstance(place := data.get("location"), dict)
+        or "start" not in place
+    ):
         return Unknown(what=form if isinstance(form, str) else "data", payload={"data": data})
-    start, end = place["start"], place["end"]
-    if not (isinstance(start, int) and isinstance(end, int) and 0 <= start <= end):
-        raise GeometryError(
-            f"expected a start from 0 on and an end not before it, got {shown(start)} and {shown(end)}",
-            where=Where(path="$.data.location"),
-        )
-    return TextSpan(start=start, end=end + 1)
+    try:
+        found = msgspec.convert(data, _Data).location
+    except msgspec.ValidationError as error:
+        raise decode_error(error, "$.data") from None
+    if found.end < found.start:
+        problem = f"expected an end not before the start {found.start}, got {found.end}"
+        raise GeometryError(problem, where=Where(path="$.data.location.end"))
+    if len(place) > 2 or len(data) > 1:
+        kept["data"] = data
+    return TextSpan(start=found.start, end=found.end + 1)
 
 
 def _geo(one: wire.Object, kept: dict[str, Any]) -> Geometry:

@@ -12,12 +12,12 @@ from msgspec.structs import replace
 
 from annokit.errors import InputError
 from annokit.formats import _labelbox_v1_wire as wire
-from annokit.formats._labelbox import Batch, Masks, located, metadata_of, moment
+from annokit.formats._labelbox import Batch, Masks, located, metadata_of, reviews_of
 from annokit.formats._labelbox_v1_objects import NAME, ObjectBuilder, classifications
 from annokit.formats._labelbox_v1_video import video_annotations
-from annokit.io.faults import BAD_JSON
+from annokit.io.faults import BAD_JSON, decode_error
 from annokit.io.salvage import decoder
-from annokit.model import Annotation, Asset, DataRow, Label, Relationship, Review
+from annokit.model import Annotation, Asset, DataRow, Label, Relationship
 
 __all__ = ["RowBuilder", "joined"]
 
@@ -49,6 +49,8 @@ class RowBuilder:
             except InputError as error:
                 self._batch.reject(number, "$", error, "labels")
                 yield entry.data_row_id, None
+            except RecursionError as error:
+                self._batch.reject(number, "$", decode_error(error), "labels")
 
     def _row(self, number: int, entry: wire.Entry) -> DataRow:
         asset, kept = _asset(entry)
@@ -83,7 +85,7 @@ class RowBuilder:
             project_id=project[1] if project else None,
             project_name=entry.project_name,
             url=entry.view_label,
-            reviews=_reviews(entry.reviews),
+            reviews=reviews_of(entry.reviews, "createdBy", "createdAt"),
             annotations=self._annotations(number, entry.label, asset),
             extra={NAME: kept} if kept else {},
         )
@@ -188,22 +190,6 @@ def _score(value: float | None) -> float | None:
     return None if value is None or value < 0 else value
 
 
-def _reviews(values: Any) -> tuple[Review, ...]:
-    made = []
-    for one in values if isinstance(values, list) else ():
-        if isinstance(one, dict):
-            score, author, id_ = one.get("score"), one.get("createdBy"), one.get("id")
-            made.append(
-                Review(
-                    score=score if isinstance(score, int | float) else None,
-                    reviewer_id=author if isinstance(author, str) else None,
-                    created_at=moment(one.get("createdAt")),
-                    id=id_ if isinstance(id_, str) else None,
-                )
-            )
-    return tuple(made)
-
-
 def _kept_of_label(entry: wire.Entry) -> dict[str, Any]:
     """What a label has no field for, under the names of the export."""
     kept = dict(entry.extra or {})
@@ -215,6 +201,9 @@ def _kept_of_label(entry: wire.Entry) -> dict[str, Any]:
         kept["Reviews"] = entry.reviews
     if isinstance(entry.label, wire.Body) and entry.label.extra:
         kept["Label"] = entry.label.extra
+    elif isinstance(entry.label, list):
+        frames = {str(frame.frame_number): frame.extra for frame in entry.label if frame.extra}
+        kept.update({"frames": frames} if frames else {})
     return kept
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ from annokit.model import (
     TextSpan,
     TokenSpan,
     Unknown,
+    dump,
+    parse,
 )
 from annokit.report import Report, census
 from annokit.requeue import requeue
@@ -588,6 +591,75 @@ def test_two_answers_to_one_question_cost_the_question() -> None:
     )
     assert [q.answers[0].name for q in rows[0].labels[0].classifications] == ["z"]
     assert counted(report, "skipped") == {"classifications": 1}
+
+
+@pytest.mark.parametrize("depth", [50, 250, 1000, 100_000])
+def test_questions_nested_deeper_than_python_goes_cost_one_row(depth: int) -> None:
+    start = '{"name": "q", "radio_answer": {"name": "a", "classifications": ['
+    row = json.dumps(line(label({"classifications": ["HERE"]})))
+    data = row.replace('"HERE"', start * depth + "]}}" * depth).encode()
+    run = Run(on_error="skip")
+    found = [census(row)["classifications"] for row in annokit.read(data, format="labelbox").rows(run)]
+    assert found == ([depth] if depth == 50 else [])
+    assert run.report.kinds["data_rows"]["skipped"] == (depth > 50)
+
+
+HOSTILE: list[Any] = [None, 7, -1.5, 1e308, "x", "", True, [], {}, [[]], {"x": {}}]
+
+
+def test_any_value_in_any_place_is_read_or_named(data: Path) -> None:
+    blocks = [
+        json.loads((data / "labelbox" / f"v2_{name}.json").read_bytes()) for name in ("image", "document")
+    ]
+    whole = label(
+        {
+            "objects": [
+                *blocks[0]["objects"],
+                *blocks[1]["objects"],
+                thing(composite_mask={"url": "u", "color_rgb": [1, 2, 3]}),
+            ],
+            "classifications": [question(radio_answer=answer("x", question(text_answer={"content": "y"})))],
+            "relationships": [{"name": "r", "relationship": {"source": "a", "target": "b"}}],
+        },
+        label_details={"created_at": "2024-01-01T00:00:00.000Z", "reviews": [{"score": 1}]},
+        performance_details={"seconds_to_create": 1, "benchmark_reference_label": "l1"},
+    )
+    extra = {
+        "attachments": [{"type": "IMAGE", "value": "u"}],
+        "metadata_fields": [{"schema_name": "m", "value": 1}],
+    }
+    document = line(whole) | extra
+    document["projects"]["p1"]["project_details"] = {"workflow_status": "DONE", "selected_label_id": "l1"}
+    for changed in spoilt(document):
+        raw = json.dumps(changed).encode() + b"\n" + json.dumps(line(row_id="r2")).encode()
+        run = Run(on_error="skip")
+        dataset = annokit.read(raw, format="labelbox")
+        rows = list(dataset.rows(run))
+        assert rows[-1].id == "r2"
+        assert len(rows) + run.report.kinds["data_rows"]["skipped"] == 2
+        assert [row.id for row in rows] == [key.id for key in dataset.outline.keys][-len(rows) :]
+        for row in rows:
+            assert parse(dump(row)) == row
+
+
+def spoilt(document: Any) -> Iterator[Any]:
+    """The document with every part in turn replaced by every hostile value."""
+    for path in paths(document):
+        for value in HOSTILE:
+            changed = copy.deepcopy(document)
+            place = changed
+            for step in path[:-1]:
+                place = place[step]
+            place[path[-1]] = value
+            yield changed
+
+
+def paths(document: Any) -> Iterator[list[Any]]:
+    members = enumerate(document) if isinstance(document, list) else document.items()
+    for key, value in members:
+        yield [key]
+        if isinstance(value, list | dict):
+            yield from ([key, *rest] for rest in paths(value))
 
 
 @given(st.data())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,18 @@ import pytest
 
 import annokit
 from annokit.errors import GeometryError, InputError
-from annokit.model import Box, DataRow, FrameRange, Label, MaskReference, Polygon, TextSpan, Unknown
+from annokit.model import (
+    Box,
+    DataRow,
+    FrameRange,
+    Label,
+    MaskReference,
+    Polygon,
+    TextSpan,
+    Unknown,
+    dump,
+    parse,
+)
 from annokit.report import Report
 from annokit.run import Run
 
@@ -333,3 +346,53 @@ def test_the_first_pass_finds_what_the_full_one_does(data: Path) -> None:
         "polyline",
     ]
     assert [key.id for key in dataset.outline.keys] == [row.id for row in dataset]
+
+
+HOSTILE: list[Any] = [None, 7, -1.5, 1e308, "x", "", True, [], {}, [[]], {"x": {}}]
+
+
+def spoilt(document: Any) -> Iterator[Any]:
+    """The document with every part in turn replaced by every hostile value."""
+    for path in paths(document):
+        for value in HOSTILE:
+            changed = copy.deepcopy(document)
+            place = changed
+            for step in path[:-1]:
+                place = place[step]
+            place[path[-1]] = value
+            yield changed
+
+
+def paths(document: Any) -> Iterator[list[Any]]:
+    members = enumerate(document) if isinstance(document, list) else document.items()
+    for key, value in members:
+        yield [key]
+        if isinstance(value, list | dict):
+            yield from ([key, *rest] for rest in paths(value))
+
+
+def test_any_value_in_any_place_is_read_or_named(data: Path) -> None:
+    documents = [
+        json.loads((data / "labelbox" / f"v1_{name}.json").read_bytes()) for name in ("text", "image")
+    ]
+    documents[1]["Label"]["objects"] = [documents[1]["Label"]["objects"][n] for n in (1, 4, 5, 7, 8)]
+    ring = [{"x": 1, "y": 2}, {"x": 3, "y": 2}]
+    radio = {"title": "pose", "answer": {"title": "sits"}}
+    video = [
+        frame(1, thing(bbox=BBOX), thing(featureId="g", line=ring)),
+        frame(2, thing(bbox=BBOX), classifications=[radio]),
+    ]
+    maps = {
+        "objects": [
+            thing(type="rectangle", geometry={"coordinates": [[[1, 2], [1, 3], [2, 3], [2, 2], [1, 2]]]})
+        ]
+    }
+    for document in (*documents, entry(video), entry(maps, Labeled_Data='{"tileLayerUrl": "u"}')):
+        for changed in spoilt(document):
+            raw = json.dumps([changed, entry({}, "last")]).encode()
+            run = Run(on_error="skip")
+            dataset = annokit.read(raw, format="labelbox-v1")
+            rows = list(dataset.rows(run))
+            assert rows[-1].id == "last"
+            assert len(rows) + run.report.kinds.get("labels", {}).get("skipped", 0) == 2
+            assert all(parse(dump(row)) == row for row in rows)
