@@ -36,63 +36,73 @@ def _difference(a, b, turning):
 
 
 @jit
-def _hold(row, values, k, first, stop):
+def _hold(flat, base, values, k, first, stop):
+    width = values.shape[1]
     for f in range(first, stop):
-        for c in range(values.shape[1]):
-            row[f, c] = values[k, c]
+        for c in range(width):
+            flat[np.uint64(base + f * width + c)] = values[k, c]
 
 
 @jit
-def _between(row, keyframes, values, turning, k, first, stop):
-    """Frames [first, stop) between the keys k and k + 1."""
-    begin = keyframes[k]
-    steps = np.float64(keyframes[k + 1] - begin)
-    if values.shape[1] == 4 and turning.size == 0:
+def _blank(flat, begin, stop):
+    for i in range(begin, stop):
+        flat[np.uint64(i)] = np.nan
+
+
+@jit
+def _between(flat, base, keyframes, values, turning, k, first, stop):
+    """Frames [first, stop) between the keys k and k + 1, into the track's part of `flat`, from `base` on."""
+    offset = first - keyframes[k]
+    steps = np.float64(keyframes[k + 1] - keyframes[k])
+    width = values.shape[1]
+    if width == 4 and turning.size == 0:
         a0, a1, a2, a3 = values[k, 0], values[k, 1], values[k, 2], values[k, 3]
         d0 = (values[k + 1, 0] - a0) / steps
         d1 = (values[k + 1, 1] - a1) / steps
         d2 = (values[k + 1, 2] - a2) / steps
         d3 = (values[k + 1, 3] - a3) / steps
-        q = np.float64(first - begin)
-        flat = row[first:stop].reshape(-1)
-        for f in range(0, 4 * (stop - first), 4):
-            flat[f] = a0 + d0 * q
-            flat[f + 1] = a1 + d1 * q
-            flat[f + 2] = a2 + d2 * q
-            flat[f + 3] = a3 + d3 * q
-            q += 1.0
+        at = np.uint64(base + 4 * first)
+        for i in range(stop - first):
+            q = np.float64(i + offset)
+            flat[at] = a0 + d0 * q
+            flat[at + np.uint64(1)] = a1 + d1 * q
+            flat[at + np.uint64(2)] = a2 + d2 * q
+            flat[at + np.uint64(3)] = a3 + d3 * q
+            at += np.uint64(4)
         return
-    for c in range(values.shape[1]):
+    for c in range(width):
         a = values[k, c]
         d = _difference(a, values[k + 1, c], turning.size > 0 and turning[c]) / steps
-        for f in range(first, stop):
-            row[f, c] = a + d * np.float64(f - begin)
+        for i in range(stop - first):
+            flat[np.uint64(base + (first + i) * width + c)] = a + d * np.float64(i + offset)
 
 
 @jit
 def every_frame(keyframes, values, turning, pieces, keys, piece_ends, out):
     """All frames of all tracks; NaN outside the pieces."""
     frames = out.shape[1]
+    width = out.shape[2]
+    flat = out.reshape(-1)
     for t in range(piece_ends.size - 1):
-        row = out[t]
+        base = t * frames * width
         at = np.int64(0)
         for p in range(piece_ends[t], piece_ends[t + 1]):
             first = min(max(pieces[p, 0], at), frames)
             stop = min(pieces[p, 1] + 1, frames)
             if first >= stop:
                 continue
-            row[at:first, :] = np.nan
+            _blank(flat, base + at * width, base + first * width)
             k, last = keys[p, 0], keys[p, 1] - 1
             at = min(max(keyframes[k], first), stop)
-            _hold(row, values, k, first, at)
+            _hold(flat, base, values, k, first, at)
             while k < last:
                 until = min(max(keyframes[k + 1], at), stop)
-                _between(row, keyframes, values, turning, k, at, until)
+                _between(flat, base, keyframes, values, turning, k, at, until)
                 at = until
                 k += 1
-            _hold(row, values, last, at, stop)
+            _hold(flat, base, values, last, at, stop)
             at = stop
-        row[at:frames, :] = np.nan
+        _blank(flat, base + at * width, base + frames * width)
 
 
 @jit

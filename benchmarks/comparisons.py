@@ -284,6 +284,7 @@ def _decoding(kind: str, scale: float, reuse: bool) -> Case:
             pycocotools=(coco, lambda: each(coco.decode, theirs)),
             hotcoco=(hotcoco, lambda: each(hotcoco.decode, theirs)),
             rlemasklib=(rlemasklib, lambda: each(with_rlemasklib, parsed)),
+            **{"limit: fill": (np, lambda: each(lambda _: other.fill(1), single))},
         ),
         {"pycocotools": 25.0, "rlemasklib": 1.0 if kind == "coco" else 0.8},
         {"pycocotools": lambda ours, mask: equal(ours[0], mask)},
@@ -562,9 +563,9 @@ def _contains(kind: str, scale: float) -> Case:
     )
 
 
-@comparison("tracks.interpolate out=", "2000x1000")
-def _interpolate(_: str, scale: float) -> Case:
-    count, frames = max(2, int(2000 * scale)), 1000
+@comparison("tracks.interpolate out=", "200x1000", "2000x1000")
+def _interpolate(kind: str, scale: float) -> Case:
+    count, frames = max(2, int(int(kind.split("x")[0]) * scale)), 1000
     keys, values, ends = workloads.key_frames(count, frames)
     out = np.empty((count, frames, 4))
     theirs = np.empty((count, frames, 4))
