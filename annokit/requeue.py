@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import os
-import re
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -14,11 +13,10 @@ import msgspec
 from annokit.errors import DecodeError, InputError, UsageError, Where
 from annokit.io.lines import iter_lines
 from annokit.io.output import staged_file
+from annokit.io.prune import path_steps
 from annokit.io.source import Source
 
 __all__ = ["requeue"]
-
-_STEP = re.compile(r'\.([\w-]+)|\[(\d+)\]|\[("(?:[^"\\]|\\.)*")\]')
 
 
 class _Entry(msgspec.Struct):
@@ -105,8 +103,8 @@ def _steps(path: str, context: Any) -> list[Any]:
     """The way to the hole: the JSON path, with index 0 wherever the context kept one element only."""
     steps: list[Any] = []
     place = context
-    for name, index, quoted in _STEP.findall(path):
-        step = 0 if index else name or msgspec.json.decode(quoted)
+    for found in path_steps(path):
+        step = 0 if isinstance(found, int) else found
         steps.append(step)
         place = place[step]
         if place is None:
