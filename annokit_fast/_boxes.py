@@ -9,6 +9,8 @@ import numpy as np
 
 from annokit_fast._jit import jit
 
+_LARGEST = float(np.finfo(np.float64).max)
+
 
 @jit
 def _sides(boxes, sizes):
@@ -30,7 +32,7 @@ def all_finite(values):
     """Whether every number of a flat array is finite."""
     bad = 0
     for i in range(values.size):
-        bad += values[i] - values[i] != 0.0
+        bad += not (abs(values[i]) <= _LARGEST)
     return bad == 0
 
 
@@ -92,7 +94,7 @@ def iou_paired(a, b, out):
         ax1, ay1, ax2, ay2 = a[i, 0], a[i, 1], a[i, 2], a[i, 3]
         bx1, by1, bx2, by2 = b[i, 0], b[i, 1], b[i, 2], b[i, 3]
         total = (ax1 + ay1) + (ax2 + ay2) + (bx1 + by1) + (bx2 + by2)
-        bad += total - total != 0.0
+        bad += not (abs(total) <= _LARGEST)
         w = (bx2 if bx2 < ax2 else ax2) - (bx1 if bx1 > ax1 else ax1)
         h = (by2 if by2 < ay2 else ay2) - (by1 if by1 > ay1 else ay1)
         w = w if w > 0.0 else 0.0
