@@ -351,6 +351,7 @@ def _sniff(head: Head) -> bool:
     return re.match(rb'[\s\xef\xbb\xbf]*\{\s*"', head.data) is not None and (
         re.search(rb'"(images|annotations|categories)"\s*:\s*\[', head.data) is not None
         and b'"data_row"' not in head.data
+        and b'"source-ref"' not in head.data
     )
 
 

@@ -30,13 +30,24 @@ def is_document(head: bytes) -> bool:
     (True, True)
     >>> is_document(b'{"id": 1}\n{"id": 2}'), is_document(b'{"id": 1}')
     (False, False)
+    >>> is_document(b'{"id": 1}\nbroken')
+    False
     """
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip(_BLANK)
     if text[:1] == b"[":
         return True
-    _, _, rest = text.partition(b"\n")
+    first, _, rest = text.partition(b"\n")
     # the second line of an object over several lines starts with a key, that of NDJSON with an object
-    return rest.lstrip(_BLANK)[:1] not in (b"", b"{")
+    return rest.lstrip(_BLANK)[:1] not in (b"", b"{") and not _is_json(first)
+
+
+def _is_json(line: bytes) -> bool:
+    """Whether a line is whole by itself: what follows it, even if broken, is another record."""
+    try:
+        decoder(Raw).decode(line)
+    except BAD_JSON:
+        return False
+    return True
 
 
 def iter_element_blocks(
