@@ -581,7 +581,7 @@ def _interpolate(kind: str, scale: float) -> Case:
     return Case(
         count * frames,
         lambda: tracks.interpolate(keys, values, ends, frames, out=out),
-        {"np.interp": with_numpy, "limit: fill": lambda: theirs.fill(1.0)},
+        {"np.interp": with_numpy, "limit: fill": lambda: out.fill(1.0)},
         {"np.interp": 15.0, "limit: fill": 1 / 1.3},
         {"np.interp": lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)},
     )
