@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from annokit.errors import UnsafeInput, Where, shown
+from annokit.io.lock import locked
 from annokit.io.place import (
     MARKER,
     census,
@@ -156,11 +157,12 @@ class StagedFolder:
 def staged(*parts: StagedFile | StagedFolder) -> Iterator[None]:
     """Commit outputs that belong together when the body is done, in the order given; discard on an error.
 
-    Each one appears in a single step. Give the main output last: when it is there, all is there.
+    Each one appears in a single step. Give the main output last: when it is there, all is there. A second
+    run with the same main output is refused meanwhile.
     """
     main = parts[-1].target
     try:
-        with writing(main):
+        with writing(main), locked(main):
             for part in parts:
                 part.start()
             yield
