@@ -17,13 +17,27 @@ from annokit.formats._yolo_yaml import DataYaml
 from annokit.io.faults import BAD_JSON, decode_error
 from annokit.io.source import Source
 
-__all__ = ["IMAGE_SUFFIX", "NAMES_FILE", "ImageName", "Item", "Layout", "is_there", "label_path"]
+__all__ = [
+    "IMAGE_SUFFIX",
+    "NAMES_FILE",
+    "ImageName",
+    "Item",
+    "Layout",
+    "is_there",
+    "label_path",
+    "leads_out",
+    "read_names",
+    "walk",
+]
 
 NAMES_FILE = "names.ndjson"
 """One line for each image annokit wrote: what it was called before, and its size."""
 
 IMAGE_SUFFIX = re.compile(r"(?i)\.(avif|bmp|dng|heic|heif|jp2|jpe?g|jpeg2000|mpo|pfm|png|tiff?|webp)\Z")
 """What Ultralytics takes for an image."""
+
+_DARKNET = re.compile(r"\A/?(obj_[^/]*_data/)?")
+"""The folder of a split in Darknet's layout."""
 
 
 class ImageName(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +49,7 @@ class ImageName(msgspec.Struct, frozen=True, kw_only=True):
     split: str | None = None
     width: int | None = None
     height: int | None = None
+    answer: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class Item(msgspec.Struct, frozen=True):
@@ -93,14 +108,14 @@ class Layout:
         self.repeated: list[str] = []
         self._sizes = _read_sizes(Source(sizes)) if sizes else {}
         inside = posixpath.normpath(document.path.replace("\\", "/"))
-        self._bases = [""] if _leads_out(inside) else [inside, ""]
+        self._bases = [""] if leads_out(inside) else [inside, ""]
         self._labels: set[str] = set()
-        self.items = [self._named(entry) for entry in _read_names(self.folder / NAMES_FILE)]
+        self.items = [self._named(entry) for entry in read_names(self.folder / NAMES_FILE)]
         self._add_splits(document)
 
     def _named(self, entry: ImageName) -> Item:
         file = posixpath.normpath(entry.file)
-        if _leads_out(file):
+        if leads_out(file):
             raise self._unsafe(entry.file, NAMES_FILE)
         size = (entry.width, entry.height) if entry.width and entry.height else None
         label = label_path(file)
@@ -128,7 +143,7 @@ class Layout:
         path = self.folder / place
         if path.suffix.lower() == ".txt" and is_there(path):
             for file in self._listed(place):
-                yield file, label_path(file), f"/{file}".rpartition("/images/")[2].removeprefix("/")
+                yield file, label_path(file), _DARKNET.sub("", f"/{file}".rpartition("/images/")[2])
         elif IMAGE_SUFFIX.search(place):
             yield place, label_path(place), posixpath.basename(place)
         else:
@@ -137,13 +152,13 @@ class Layout:
     def _in_folder(self, place: str) -> Iterator[tuple[str, str, str]]:
         """The images below a folder, and at their places the labels whose images are not there."""
         found = {}
-        for name in _walk(self.folder / place):
+        for name in walk(self.folder / place):
             if IMAGE_SUFFIX.search(name):
                 file = posixpath.join(place, name)
                 found[label_path(file)] = file, name
         labels = _labels_of(place)
         if labels != place:
-            for text in _walk(self.folder / labels):
+            for text in walk(self.folder / labels):
                 stem, suffix = posixpath.splitext(text)
                 if suffix == ".txt" and (label := posixpath.join(labels, text)) not in found:
                     name = self._sizes.get(stem, (stem,))[0]
@@ -160,7 +175,7 @@ class Layout:
                 continue
             found = self._locate(line, bases) or self._locate(line.removeprefix("data/"), bases)
             file = found or posixpath.normpath(posixpath.join(self._bases[0], line))
-            if _leads_out(file):
+            if leads_out(file):
                 raise self._unsafe(line, place)
             yield file
 
@@ -171,7 +186,7 @@ class Layout:
             found = self._locate(re.sub(r"\A(\.\./)+", "", given), [""])
         if found is not None:
             return found
-        if _leads_out(posixpath.normpath(given)):
+        if leads_out(posixpath.normpath(given)):
             raise self._unsafe(given, file)
         raise InputError(
             f"expected images or labels in {shown(given)}, got no such folder or file",
@@ -187,7 +202,7 @@ class Layout:
         for base in bases:
             place = posixpath.normpath(posixpath.join(base, given))
             known = (place, _labels_of(place), label_path(place))
-            if not _leads_out(place) and any(is_there(self.folder / path) for path in known):
+            if not leads_out(place) and any(is_there(self.folder / path) for path in known):
                 return place
         return None
 
@@ -212,7 +227,7 @@ def is_there(path: Path) -> bool:
     return False
 
 
-def _leads_out(path: str) -> bool:
+def leads_out(path: str) -> bool:
     """Whether a normal path leaves the folder it starts from."""
     return path.startswith(("/", "../")) or path == ".." or "\0" in path or bool(re.match("[A-Za-z]:", path))
 
@@ -222,7 +237,7 @@ def _labels_of(place: str) -> str:
     return posixpath.dirname(label_path(posixpath.join(place, "x.jpg")))
 
 
-def _walk(folder: Path) -> Iterator[str]:
+def walk(folder: Path) -> Iterator[str]:
     """All files below a folder, relative to it; none where it is missing."""
     for place, _, names in os.walk(folder):
         inside = os.path.relpath(place, folder).replace(os.sep, "/")
@@ -230,7 +245,8 @@ def _walk(folder: Path) -> Iterator[str]:
             yield name if inside == "." else f"{inside}/{name}"
 
 
-def _read_names(path: Path) -> list[ImageName]:
+def read_names(path: Path) -> list[ImageName]:
+    """The lines of a names.ndjson; none where there is no such file."""
     if not path.is_file():
         return []
     text = Source(path).read_bytes()

@@ -14,9 +14,9 @@ from annokit.geometry import mask_batch, object_boxes, outline_of
 from annokit.model import Box, Geometry, Mask, ObjectAnnotation, Polygon, RotatedBox
 from annokit.model.base import Bools, Floats, Indices
 
-__all__ = ["Drawn", "boxes", "outlines"]
+__all__ = ["EDGE", "Drawn", "boxes", "mask_parts", "outlines"]
 
-_EDGE = 1e-6
+EDGE = 1e-6
 """Pixels by which a shape may stick out without being called clipped: the noise of x + width."""
 _NOTHING = np.empty((0, 2))
 
@@ -56,7 +56,7 @@ def boxes(objects: Sequence[ObjectAnnotation], sizes: Floats, decimals: int) -> 
     why = _reasons(near, far, extents, sizes, decimals)
     lost = {i: str(why[i]) for i in np.flatnonzero(why != "").tolist()}
     kept = np.flatnonzero(why == "")
-    moved = (np.abs(low - near) > _EDGE) | (np.abs(high - far) > _EDGE)
+    moved = (np.abs(low - near) > EDGE) | (np.abs(high - far) > EDGE)
     changed = [(i, "clipped") for i in kept[moved[kept].any(axis=1)].tolist()]
     return Drawn(kept, np.hstack([low, extents])[kept], np.arange(len(kept) + 1), lost, changed)
 
@@ -85,10 +85,10 @@ def outlines(objects: Sequence[ObjectAnnotation], sizes: Floats, decimals: int) 
         coords, offsets = _flat(rings)
         low, high = _extents(coords, offsets)
         changed += [
-            (out[i], "clipped") for i in np.flatnonzero(_sticks_out(near[out], far[out], sizes[out], _EDGE))
+            (out[i], "clipped") for i in np.flatnonzero(_sticks_out(near[out], far[out], sizes[out], EDGE))
         ]
     why = _reasons(near, far, high - low, sizes, decimals)
-    flat = np.flatnonzero(np.abs(_areas(coords, offsets)) <= _EDGE)
+    flat = np.flatnonzero(np.abs(_areas(coords, offsets)) <= EDGE)
     why[[i for i in flat.tolist() if not why[i] and covers_nothing(rings[i])]] = "zero-area"
     why[[i for i, code in changed if code == "clipped" and why[i] == "zero-area"]] = "outside-image"
     why[[i for i, one in enumerate(objects) if _too_short(one.geometry)]] = "too-few-points"
@@ -121,7 +121,7 @@ def _single_rings(
             rings[index] = outline_of(geometry).coords
             changed.append((index, "corners"))
     many = dict(zip(polygons, united(list(polygons.values())), strict=True))
-    many |= zip(masks, _mask_parts(list(masks.values())), strict=True)
+    many |= zip(masks, mask_parts(list(masks.values())), strict=True)
     for index, parts in many.items():
         rings[index] = joined(parts) if parts else _NOTHING
         changed += [(index, "parts-joined")] * (len(parts) > 1)
@@ -140,7 +140,7 @@ def _parts_inside(polygon: Polygon, size: Floats) -> tuple[Parts, list[str]]:
     return parts_within(parts, *size.tolist()), [*codes, "clipped"]
 
 
-def _mask_parts(masks: Sequence[Mask]) -> list[Parts]:
+def mask_parts(masks: Sequence[Mask]) -> list[Parts]:
     """The pixel-edge outlines of masks: parts > rings."""
     if not masks:
         return []

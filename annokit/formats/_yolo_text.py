@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from itertools import chain, pairwise
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from annokit.errors import DecodeError, GeometryError, InputError, Where, shown
 from annokit.model.base import Bools, Floats, Indices
 
-__all__ = ["Lines", "box_rows", "faults", "parse", "ring_rows"]
+__all__ = ["Lines", "Rows", "box_rows", "faults", "parse", "pose_rows", "ring_rows"]
 
 _AT_ONCE = 1 << 17
 """Numbers formatted at once: as many as fit the processor's cache."""
@@ -27,6 +27,7 @@ def box_rows(
     sizes: Floats,
     image_offsets: Indices,
     decimals: int,
+    scores: Floats | None = None,
 ) -> list[bytes]:
     """The label file of each image: ``class x y width height``, with the centre, in shares of the image.
 
@@ -42,6 +43,8 @@ def box_rows(
     image_offsets : int64 (images + 1,)
         Where the objects of each image start.
     decimals : int
+    scores : float64 (n,), optional
+        From 0 to 1, put at the end of each row; NaN where there is none.
 
     Examples
     --------
@@ -51,7 +54,7 @@ def box_rows(
     """
     centred = np.hstack([xywh[:, :2] + xywh[:, 2:] / 2, xywh[:, 2:]])
     values = centred / np.hstack([sizes, sizes])
-    return _rows(classes, values.ravel(), offsets * 4, image_offsets, decimals)
+    return _rows(classes, values.ravel(), offsets * 4, image_offsets, decimals, scores)
 
 
 def ring_rows(
@@ -61,23 +64,69 @@ def ring_rows(
     sizes: Floats,
     image_offsets: Indices,
     decimals: int,
+    scores: Floats | None = None,
 ) -> list[bytes]:
     """The label file of each image: ``class x1 y1 ... xn yn`` in shares of the image.
 
     `coords`, `offsets` hold the ring of each object in pixels; the rest is as for `box_rows`.
     """
     values = coords / np.repeat(sizes, np.diff(offsets), axis=0)
-    return _rows(classes, values.ravel(), offsets * 2, image_offsets, decimals)
+    return _rows(classes, values.ravel(), offsets * 2, image_offsets, decimals, scores)
+
+
+def pose_rows(
+    classes: Indices,
+    values: Floats,
+    _offsets: Indices,
+    sizes: Floats,
+    image_offsets: Indices,
+    decimals: int,
+    scores: Floats | None = None,
+) -> list[bytes]:
+    """The label file of each image: ``class x y width height``, then ``x y visibility`` of each keypoint.
+
+    `values` has left, top, width and height, then the keypoints, in pixels; visibilities are written as
+    whole numbers. The rest is as for `box_rows`.
+    """
+    shares = values.copy()
+    shares[:, :2] += shares[:, 2:4] / 2
+    shares[:, :2] /= sizes
+    shares[:, 2:4] /= sizes
+    shares[:, 4::3] /= sizes[:, :1]
+    shares[:, 5::3] /= sizes[:, 1:]
+    count, columns = shares.shape
+    if scores is not None:
+        shares = np.hstack([shares, scores[:, None]])
+    text = np.frombuffer(_fixed(np.nan_to_num(shares).ravel(), decimals), np.uint8)
+    kept = np.ones((count, shares.shape[1], decimals + 3), np.bool_)
+    kept[:, 6:columns:3, 2:] = False  # of a visibility only the space and the digit
+    kept[np.isnan(shares)] = False
+    ends = np.concatenate([[0], np.cumsum(kept.sum(axis=(1, 2)))])
+    return _lines(classes, text[kept.ravel()].tobytes(), ends, image_offsets)
 
 
 def _rows(
-    classes: Indices, values: Floats, offsets: Indices, image_offsets: Indices, decimals: int
+    classes: Indices,
+    values: Floats,
+    offsets: Indices,
+    image_offsets: Indices,
+    decimals: int,
+    scores: Floats | None,
 ) -> list[bytes]:
+    if scores is not None:
+        scored = np.flatnonzero(~np.isnan(scores))
+        values = np.insert(values, offsets[scored + 1], scores[scored])
+        offsets = offsets + np.concatenate([[0], np.cumsum(~np.isnan(scores))])
     text, width = _fixed(values, decimals), decimals + 3
+    return _lines(classes, text, offsets * width, image_offsets)
+
+
+def _lines(classes: Indices, text: bytes, ends: Indices, image_offsets: Indices) -> list[bytes]:
+    """The files, from the text of all numbers and where that of each row ends."""
     numbers = [b"%d" % index for index in range(int(classes.max(initial=0)) + 1)]
     rows = [
         b"%b%b\n" % (numbers[index], text[start:end])
-        for index, (start, end) in zip(classes.tolist(), pairwise((offsets * width).tolist()), strict=True)
+        for index, (start, end) in zip(classes.tolist(), pairwise(ends.tolist()), strict=True)
     ]
     return [b"".join(rows[start:end]) for start, end in pairwise(image_offsets.tolist())]
 
@@ -192,29 +241,97 @@ def _number(word: bytes) -> float:
         return np.nan
 
 
-def faults(lines: Lines, class_count: int) -> dict[int, InputError]:
+class Rows(msgspec.Struct, frozen=True):
+    """What a row of a dataset is.
+
+    Attributes
+    ----------
+    kind : str
+        `plain` for boxes and polygons, told apart by their length; `obb` for four corners; `pose` for a box
+        and keypoints.
+    points, values : int
+        Of a pose row: how many keypoints, and how many values each (3 with visibility).
+    may_be_scored : bool
+        Whether polygons may end with a confidence. Without it an even number of values is half a point;
+        the other rows tell by their length.
+    """
+
+    kind: Literal["plain", "obb", "pose"]
+    points: int = 0
+    values: int = 3
+    may_be_scored: bool = False
+
+    @property
+    def _length(self) -> int:
+        """How many numbers a row without confidence has; for `plain`, a box."""
+        return {"plain": 5, "obb": 9, "pose": 5 + self.points * self.values}[self.kind]
+
+    def shaped(self, lines: Lines) -> Bools:
+        """Which lines have as many numbers as a row may have."""
+        lengths = lines.lengths
+        good: Bools = (lengths == self._length) | (lengths == self._length + 1)
+        if self.kind == "plain":
+            good |= (lengths >= 7) & ((lengths % 2 == 1) | self.may_be_scored)
+        return good
+
+    def scored(self, lines: Lines) -> Bools:
+        """Which lines, of those that are well shaped, end with a confidence."""
+        lengths = lines.lengths
+        scored: Bools = lengths % 2 == 0 if self.kind == "plain" else lengths > self._length
+        return scored
+
+    def boxed(self, lines: Lines) -> Indices:
+        """The well-shaped lines that have a box after the class."""
+        if self.kind == "obb":
+            return np.empty(0, np.int64)
+        return np.flatnonzero(self.shaped(lines) & ((self.kind == "pose") | (lines.lengths <= 6)))
+
+    def __str__(self) -> str:
+        if self.kind == "plain":
+            return "4 values of a box (or 5 with a confidence), or 3 or more pairs of a polygon"
+        if self.kind == "obb":
+            return "4 corners (and perhaps a confidence)"
+        return f"4 values of a box and {self.points} keypoints of {self.values} values each"
+
+
+def faults(lines: Lines, rows: Rows, class_count: int) -> dict[int, InputError]:
     """What is wrong with which line: not numbers, no such class, or not as many values as a shape has."""
     if not len(lines.places):
         return {}
-    starts, lengths = lines.offsets[:-1], lines.lengths
+    starts = lines.offsets[:-1]
     finite = np.logical_and.reduceat(np.isfinite(lines.numbers), starts)
     classes = lines.numbers[starts]
     known = (classes >= 0) & (classes < class_count) & (classes == np.floor(classes))
-    shaped = (lengths == 5) | (lengths == 6) | (lengths >= 7) & (lengths % 2 == 1)
-    good = finite & known & shaped & ~_negative(lines)
-    return {int(i): _fault(lines, int(i), class_count) for i in np.flatnonzero(~good)}
+    negative, unseen = _negative(lines, rows), _unseen(lines, rows)
+    good = finite & known & rows.shaped(lines) & ~negative & ~unseen
+    return {
+        int(i): _fault(lines, int(i), class_count, rows, bool(negative[i]), bool(unseen[i]))
+        for i in np.flatnonzero(~good)
+    }
 
 
-def _negative(lines: Lines) -> Bools:
+def _negative(lines: Lines, rows: Rows) -> Bools:
     """Which lines are boxes of negative width or height."""
-    boxes = np.flatnonzero((lines.lengths == 5) | (lines.lengths == 6))
+    boxes = rows.boxed(lines)
     negative = np.zeros(len(lines.places), np.bool_)
     at = lines.offsets[boxes]
     negative[boxes] = (lines.numbers[at + 3] < 0) | (lines.numbers[at + 4] < 0)
     return negative
 
 
-def _fault(lines: Lines, index: int, class_count: int) -> InputError:
+def _unseen(lines: Lines, rows: Rows) -> Bools:
+    """Which lines have keypoints of a visibility that is none."""
+    unseen = np.zeros(len(lines.places), np.bool_)
+    if rows.kind == "pose" and rows.values == 3:
+        poses = np.flatnonzero(rows.shaped(lines))
+        seen = lines.numbers[lines.offsets[poses][:, None] + 7 + 3 * np.arange(rows.points)]
+        unseen[poses] = ~np.isin(seen, (0.0, 1.0, 2.0)).all(axis=1)
+    return unseen
+
+
+def _fault(
+    lines: Lines, index: int, class_count: int, rows: Rows, negative: bool, unseen: bool
+) -> InputError:
     number, line = lines.places[index]
     where, row = Where(line=number), lines.numbers[lines.offsets[index] : lines.offsets[index + 1]]
     if not np.isfinite(row).all():
@@ -222,13 +339,11 @@ def _fault(lines: Lines, index: int, class_count: int) -> InputError:
     if not (0 <= row[0] < class_count and row[0] == int(row[0])):
         word = _shown(line.split()[0])
         return DecodeError(f"expected a class from 0 to {class_count - 1}, got {word}", where=where)
-    if len(row) in (5, 6):
+    if negative:
         return GeometryError(f"expected a width and a height >= 0, got {_shown(line)}", where=where)
-    return GeometryError(
-        f"expected a class and 4 values of a box (or 5 with a confidence), or 3 or more pairs of a polygon, "
-        f"got {len(row)} values: {_shown(line)}",
-        where=where,
-    )
+    if unseen:
+        return GeometryError(f"expected visibilities 0, 1 or 2, got {_shown(line)}", where=where)
+    return GeometryError(f"expected a class and {rows}, got {len(row)} values: {_shown(line)}", where=where)
 
 
 def _shown(line: bytes) -> str:

@@ -1,12 +1,13 @@
-"""Writing YOLO detect and segment datasets in Ultralytics' layout."""
+"""Writing YOLO datasets in Ultralytics' layout: detect, segment, pose and obb; classify stands beside."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 import numpy as np
 from msgspec import Meta
@@ -14,18 +15,20 @@ from msgspec.structs import replace
 
 from annokit.dataset import Dataset
 from annokit.errors import AccountingError, UsageError
-from annokit.formats import _yolo_yaml
+from annokit.formats import _yolo_classify, _yolo_yaml
 from annokit.formats._base import Options
 from annokit.formats._classes import Classes
-from annokit.formats._yolo_files import Page, Pages
-from annokit.formats._yolo_layout import NAMES_FILE
+from annokit.formats._image_files import Images, Page, Pages
+from annokit.formats._yolo_layout import NAMES_FILE, label_path
+from annokit.formats._yolo_points import corners, poses
 from annokit.formats._yolo_shapes import Drawn, boxes, outlines
-from annokit.formats._yolo_text import box_rows, ring_rows
+from annokit.formats._yolo_text import box_rows, pose_rows, ring_rows
 from annokit.io.batches import batched
 from annokit.io.output import write_many
 from annokit.model import (
     Box,
     DataRow,
+    Keypoints,
     Mask,
     MaskReference,
     ObjectAnnotation,
@@ -34,6 +37,7 @@ from annokit.model import (
     RotatedBox,
     Tool,
 )
+from annokit.model.base import Floats
 from annokit.report import Report, census, kind_of
 from annokit.run import Run
 
@@ -43,6 +47,8 @@ _BATCH = 500
 _AREAL = frozenset((Box, RotatedBox, Polygon, Mask))
 _LOSSES = {
     "no-place": "label files hold boxes and polygons only",
+    "no-keypoints": "a row of the pose task has keypoints (--task detect or segment writes other shapes)",
+    "too-many-points": "it has more keypoints than kpt_shape of the dataset says",
     "not-an-image": "label files hold pixels of one image only",
     "mask-not-fetched": "the mask is a URL only (`annokit masks list` names them, --masks reads them)",
     "crowd": "it stands for a group of objects (--crowd keep writes it as one)",
@@ -58,6 +64,11 @@ _CHANGES = {
     "part-dropped": ("a part or a hole of fewer than three vertices was left out", True),
     "mask-outlined": ("a mask is written as the outline of its pixels", False),
     "corners": ("a box is written as its four corners", False),
+    "corners-moved": ("corners outside of the image were moved to its border, each by itself", True),
+    "box-corners": ("a box is written as its four corners", False),
+    "rotated-only": ("the obb task keeps the smallest rotated rectangle around a shape", True),
+    "point-outside": ("a keypoint outside of the image is written as absent", True),
+    "points-boxed": ("it has no box, so the one around its points is written", False),
     "box-only": ("the detect task keeps the box of a shape, not the shape", True),
     "no-confidence": ("training labels have no place for a confidence", True),
     "duplicate-row": ("the row is in its file already; Ultralytics drops one of them when training", False),
@@ -65,22 +76,38 @@ _CHANGES = {
 }
 
 
+_DERIVED = {
+    "corners": "object:polygon",
+    "box-corners": "object:rotated_box",
+    "rotated-only": "object:rotated_box",
+    "points-boxed": "object:box",
+}
+
+
 class WriteOptions(Options, frozen=True):
     """How YOLO is written."""
 
     task: Annotated[
-        Literal["detect", "segment"], Meta(description="write boxes, or polygons with one ring each")
+        Literal["detect", "segment", "pose", "obb", "classify"],
+        Meta(
+            description="write boxes, polygons with one ring each, boxes with keypoints, rotated boxes, or "
+            "images in folders of their answer"
+        ),
     ] = "detect"
     decimals: Annotated[int, Meta(ge=1, le=15, description="decimals of the coordinates")] = 6
     crowd: Annotated[
         Literal["skip", "keep"],
         Meta(description="objects that stand for a group: leave out, or write as one"),
     ] = "skip"
-    images: Annotated[
-        Literal["none", "copy", "link"], Meta(description="put the image files beside the labels")
-    ] = "none"
+    images: Annotated[Images, Meta(description="put the image files beside the labels")] = "none"
     ids: Annotated[
         dict[str, int] | None, Meta(description="class number of each class, 0 to n - 1 without gaps")
+    ] = None
+    confidence: Annotated[
+        bool, Meta(description="write confidences at the end of rows, as predictions have them")
+    ] = False
+    question: Annotated[
+        str | None, Meta(description="classify: whose answers are the classes, when there are several")
     ] = None
 
 
@@ -91,14 +118,71 @@ def write(dataset: Dataset, target: Path, options: WriteOptions, run: Run) -> No
     cannot hold is lost under a name; shapes are cut at the border of the image, so that a trainer refuses
     no file.
     """
+    if options.task == "classify":
+        _yolo_classify.write(dataset, target, options, run)
+        return
     classes = _classes(dataset.ontology, options.ids, run.report)
+    points = _point_count(dataset) if options.task == "pose" else 0
+    draw = _drawing(options.task, points)
     with (target / NAMES_FILE).open("wb") as names:
-        pages = Pages(dataset.outline.keys, target, names, options.images, run.report)
+        pages = Pages(dataset.outline.keys, target, names, options.images, run.report, label_path)
         for rows in batched(dataset.rows(run), _BATCH):
-            _write_batch(pages.open(rows), target, classes, options, run.report)
-    extra = dataset.ontology.extra.get("yolo", {})
-    (target / "data.yaml").write_bytes(_yolo_yaml.dump(classes.names, pages.splits(), extra))
+            _write_batch(pages.open(rows), target, classes, options, draw, run.report)
+    extra = dict(dataset.ontology.extra.get("yolo", {}))
+    own = _own_keys(options, classes.tools, points, extra)
+    extra = {key: value for key, value in extra.items() if key not in _yolo_yaml.POSE_KEYS}
+    (target / "data.yaml").write_bytes(_yolo_yaml.dump(classes.names, pages.splits(), extra, own))
     classes.account(run.report)
+
+
+def _own_keys(
+    options: WriteOptions, tools: Sequence[Tool], points: int, extra: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What data.yaml says of the rows, where they do not say it themselves."""
+    own: dict[str, Any] = {"task": options.task} if options.task in ("segment", "obb") else {}
+    if options.task == "pose":
+        own["kpt_shape"] = [points, 3]
+        flip = extra.get("flip_idx")
+        if isinstance(flip, list) and sorted(map(str, flip)) == sorted(map(str, range(points))):
+            own["flip_idx"] = flip
+        named = {index: list(tool.keypoints) for index, tool in enumerate(tools) if tool.keypoints}
+        if named:
+            own["kpt_names"] = named
+    return own | ({"confidence": True} if options.confidence else {})
+
+
+def _point_count(dataset: Dataset) -> int:
+    """How many keypoints each row has: as the source says, else as many as any object has."""
+    shape = dataset.ontology.extra.get("yolo", {}).get("kpt_shape")
+    known = [len(tool.keypoints) for tool in dataset.ontology.tools]
+    if shape or any(known):
+        return int(max(*known, shape[0] if shape else 0, 0))
+    return max(
+        (
+            len(one.geometry.coords)
+            for row in dataset.rows(Run(on_error="skip"))
+            for label in row.labels
+            for one in label.objects
+            if isinstance(one.geometry, Keypoints)
+        ),
+        default=1,
+    )
+
+
+_Draw: TypeAlias = tuple[
+    Callable[[Sequence[ObjectAnnotation], Floats, int], Drawn], Callable[..., list[bytes]]
+]
+
+
+def _drawing(task: str, points: int) -> _Draw:
+    """How objects become shapes, and shapes rows of text."""
+    ways: dict[str, _Draw] = {
+        "detect": (boxes, box_rows),
+        "segment": (outlines, ring_rows),
+        "obb": (corners, ring_rows),
+        "pose": (partial(poses, points=points), pose_rows),
+    }
+    return ways[task]
 
 
 def _classes(ontology: Ontology, ids: Mapping[str, int] | None, report: Report) -> Classes:
@@ -116,26 +200,41 @@ def _classes(ontology: Ontology, ids: Mapping[str, int] | None, report: Report) 
 
 
 def _write_batch(
-    pages: Sequence[Page], target: Path, classes: Classes, options: WriteOptions, report: Report
+    pages: Sequence[Page],
+    target: Path,
+    classes: Classes,
+    options: WriteOptions,
+    drawing: _Draw,
+    report: Report,
 ) -> None:
     """Write the label files of some images, and account for all that is in their rows."""
     found = [(place, one) for place, page in enumerate(pages) for one in _objects(page.row, options, report)]
     objects = [one for _, one in found]
     places = np.array([place for place, _ in found], np.int64)
     sizes = np.array([page.size for page in pages], np.float64).reshape(-1, 2)[places]
-    draw, text = (boxes, box_rows) if options.task == "detect" else (outlines, ring_rows)
+    draw, text = drawing
     drawn = draw(objects, sizes, options.decimals)
     kept = drawn.kept.tolist()
     indices = np.array([classes.index(objects[i]) for i in kept], np.int64)
     offsets = np.searchsorted(places[drawn.kept], np.arange(len(pages) + 1))
-    texts = text(indices, drawn.values, drawn.offsets, sizes[drawn.kept], offsets, options.decimals)
+    scores = _scores([objects[i] for i in kept]) if options.confidence else None
+    texts = text(indices, drawn.values, drawn.offsets, sizes[drawn.kept], offsets, options.decimals, scores)
     if sum(one.count(b"\n") for one in texts) != len(kept):
         raise AccountingError(f"{len(kept)} objects drawn, but as many rows were not made")
     write_many(target, [page.label for page in pages], texts)
-    changed = [*drawn.changed, *_changes(objects, kept, options.task)]
+    changed = [*drawn.changed, *_changes(objects, kept, options)]
     changed += [(kept[row], "duplicate-row") for row in _repeated_rows(texts)]
     drawn = replace(drawn, changed=changed)
     _account(objects, drawn, [pages[place].row.name for place, _ in found], report)
+
+
+def _scores(objects: Sequence[ObjectAnnotation]) -> Floats:
+    """The confidence of each object; NaN where it has none from 0 to 1."""
+    return np.array([one.confidence if _has_score(one) else np.nan for one in objects], np.float64)
+
+
+def _has_score(one: ObjectAnnotation) -> bool:
+    return one.confidence is not None and 0.0 <= one.confidence <= 1.0
 
 
 def _objects(row: DataRow, options: WriteOptions, report: Report) -> Iterator[ObjectAnnotation]:
@@ -161,20 +260,22 @@ def _reason_against(one: ObjectAnnotation, options: WriteOptions) -> str:
         return "not-an-image"
     if one.is_crowd and options.crowd == "skip":
         return "crowd"
+    if options.task == "pose":
+        return "" if type(one.geometry) is Keypoints else "no-keypoints"
     if type(one.geometry) in _AREAL or (options.task == "detect" and one.box is not None):
         return ""
     return "mask-not-fetched" if isinstance(one.geometry, MaskReference) else "no-place"
 
 
 def _changes(
-    objects: Sequence[ObjectAnnotation], kept: Sequence[int], task: str
+    objects: Sequence[ObjectAnnotation], kept: Sequence[int], options: WriteOptions
 ) -> Iterator[tuple[int, str]]:
     """What the format itself does to the objects that are written."""
     for index in kept:
         yield index, "rounded"
-        if task == "detect" and type(objects[index].geometry) is not Box:
+        if options.task == "detect" and type(objects[index].geometry) is not Box:
             yield index, "box-only"
-        if objects[index].confidence is not None:
+        if objects[index].confidence is not None and not (options.confidence and _has_score(objects[index])):
             yield index, "no-confidence"
 
 
@@ -201,7 +302,7 @@ def _account(objects: Sequence[ObjectAnnotation], drawn: Drawn, names: Sequence[
     for (code, kind), found in grouped.items():
         message, lossy = _CHANGES[code]
         report.note(code, kind, message, example=names[found[0]], n=len(found), lossy=lossy)
-        if code == "corners":
-            report.count("derived", "object:polygon", len(found))
+        if code in _DERIVED:
+            report.count("derived", _DERIVED[code], len(found))
         if code == "box-only":
             report.count("derived", "object:box", sum(objects[index].box is None for index in found))

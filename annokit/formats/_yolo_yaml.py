@@ -5,18 +5,24 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 import yaml
+from msgspec import Meta
 
 from annokit.errors import DecodeError, InputError, LimitExceeded, UsageError, Where, shown
 from annokit.io.source import Source
 
-__all__ = ["SUFFIXES", "DataYaml", "dump", "find", "is_data_yaml", "load"]
+__all__ = ["POSE_KEYS", "SUFFIXES", "TASKS", "DataYaml", "dump", "find", "is_data_yaml", "load"]
 
 _SPLITS = {"train": "train", "val": "val", "validation": "val", "valid": "val", "test": "test"}
-_KNOWN = {*_SPLITS, "path", "names", "nc", "download"}
+_KNOWN = {*_SPLITS, "path", "names", "nc", "download", "task", "confidence", "kpt_names"}
+TASKS = ("detect", "segment", "pose", "obb")
+"""The tasks whose labels are text files."""
+
+POSE_KEYS = ("kpt_shape", "flip_idx")
+"""Keys of a pose dataset, kept as they stand there; what other tasks are written with does not have them."""
 SUFFIXES = (".yaml", ".yml")
 
 
@@ -34,6 +40,15 @@ class DataYaml(msgspec.Struct, frozen=True):
         Each split with one of its places: a folder, a list in a text file or an image.
     extra : dict
         Other keys.
+    task : str or None
+        What its rows are, where it says so. Ultralytics has no such key; annokit writes it for the tasks
+        that cannot be told from the rows.
+    kpt_shape : (int, int) or None
+        How many keypoints an object has, and how many values a keypoint.
+    kpt_names : dict of int to tuple of str
+        The names of the keypoints of a class.
+    scored : bool
+        Whether rows may end with a confidence (`confidence: true`, which annokit writes).
     """
 
     file: Path
@@ -41,6 +56,10 @@ class DataYaml(msgspec.Struct, frozen=True):
     path: str
     splits: list[tuple[str, str]]
     extra: dict[str, Any]
+    task: str | None = None
+    kpt_shape: tuple[int, int] | None = None
+    kpt_names: dict[int, tuple[str, ...]] = {}
+    scored: bool = False
 
 
 def is_data_yaml(text: bytes) -> bool:
@@ -56,7 +75,7 @@ def is_data_yaml(text: bytes) -> bool:
 
 
 def find(source: Source) -> Path:
-    """The data.yaml of a folder, or the file itself."""
+    """The data.yaml or obj.data of a folder, or the file itself."""
     if source.path is None:
         raise UsageError("a YOLO dataset is a folder or its data.yaml, got a stream of bytes")
     if not source.is_dir:
@@ -65,6 +84,7 @@ def find(source: Source) -> Path:
     found = [path for path in files if path.stem == "data"] or [
         path for path in files if path.is_file() and is_data_yaml(Source(path).head())
     ]
+    found = found or [path for path in source.path.iterdir() if path.name == "obj.data"]
     if len(found) == 1:
         return found[0]
     names = ", ".join(path.name for path in found)
@@ -82,8 +102,6 @@ def load(file: Path) -> DataYaml:
     ------
     DecodeError
         It is not YAML, or says something else than a YOLO dataset does.
-    InputError
-        It is of a task that is not read.
     """
     text = Source(file).read_bytes()
     where = Where(str(file))
@@ -92,17 +110,45 @@ def load(file: Path) -> DataYaml:
         raise DecodeError("expected plain YAML, got an alias, which can stand for any amount", where=where)
     if not isinstance(document, dict):
         raise DecodeError("expected names, train and val, got no mapping", where=where)
-    if "kpt_shape" in document:
-        raise InputError(
-            "expected a detect or segment dataset, got a pose one (it has kpt_shape)",
-            where=where,
-            hint="keypoints of YOLO are not read yet",
-            code="not-read-yet",
-        )
     names = _names(_parsed(text, yaml.BaseLoader, where).get("names"), where)
     _check_count(document.get("nc"), names, where)
     extra = {str(key): value for key, value in document.items() if key not in _KNOWN}
-    return DataYaml(file, names, str(document.get("path") or ""), _splits(document, where), extra)
+    task = document.get("task")
+    return DataYaml(
+        file,
+        names,
+        str(document.get("path") or ""),
+        _splits(document, where),
+        extra,
+        task if task in TASKS else None,
+        _kpt_shape(document.get("kpt_shape"), where),
+        _kpt_names(document.get("kpt_names"), names),
+        document.get("confidence") is True,
+    )
+
+
+def _kpt_shape(given: Any, where: Where) -> tuple[int, int] | None:
+    if given is None:
+        return None
+    try:
+        points, values = msgspec.convert(given, tuple[Annotated[int, Meta(ge=1, le=10_000)], Literal[2, 3]])
+    except msgspec.ValidationError as error:
+        problem = f"expected kpt_shape to be a number of keypoints and 2 or 3, got {shown(given)}"
+        raise DecodeError(problem, where=where.at(path="$.kpt_shape")) from error
+    return points, values
+
+
+def _kpt_names(given: Any, names: Sequence[str]) -> dict[int, tuple[str, ...]]:
+    """The names of each class's keypoints, by class number; a plain list is for every class."""
+    if isinstance(given, list):
+        given = dict.fromkeys(range(len(names)), given)
+    if not isinstance(given, dict):
+        return {}
+    return {
+        key: tuple(map(str, value))
+        for key, value in given.items()
+        if isinstance(key, int) and isinstance(value, list)
+    }
 
 
 def _parsed(text: bytes, loader: Any, where: Where) -> Any:
@@ -155,10 +201,15 @@ def _splits(document: Mapping[Any, Any], where: Where) -> list[tuple[str, str]]:
     return splits
 
 
-def dump(names: Sequence[str], splits: Mapping[str, str], extra: Mapping[str, Any]) -> bytes:
-    """A data.yaml. It has no `path`: Ultralytics then takes the folder the file is in."""
+def dump(
+    names: Sequence[str], splits: Mapping[str, str], extra: Mapping[str, Any], own: Mapping[str, Any]
+) -> bytes:
+    """A data.yaml. It has no `path`: Ultralytics then takes the folder the file is in.
+
+    `own` is what the task adds, `extra` what the source had.
+    """
     listed = {split: place for split, place in splits.items() if split in _SPLITS or split not in _KNOWN}
-    document = listed | {"nc": len(names), "names": dict(enumerate(names))}
+    document = listed | {"nc": len(names), "names": dict(enumerate(names)), **own}
     document |= {key: value for key, value in extra.items() if key not in _KNOWN and key not in document}
     text: bytes = yaml.safe_dump(
         document, sort_keys=False, allow_unicode=True, encoding="utf-8", width=float("inf")

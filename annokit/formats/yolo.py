@@ -1,13 +1,21 @@
-"""YOLO detect and segment: one text file of rows for each image, and a data.yaml, as Ultralytics has them.
+"""YOLO: one text file of rows for each image, and a data.yaml, as Ultralytics has them.
 
-A row is ``class xc yc w h`` or ``class x1 y1 ... xn yn``, in shares of the image's width and height. A
-dataset written here has a label file for every image and names.ndjson, which gives names and sizes back.
-Source of the format: https://docs.ultralytics.com/datasets/ and the rules of Ultralytics' loader.
+In shares of the image's width and height a row is
+
+- detect: ``class xc yc w h``
+- segment: ``class x1 y1 ... xn yn``
+- pose: ``class xc yc w h`` and ``x y v`` of each keypoint, as kpt_shape of data.yaml says
+- obb: ``class x1 y1 x2 y2 x3 y3 x4 y4``
+
+and may end with a confidence. A classify dataset is images in folders: ``train/CLASS/image``. Roboflow's and
+Darknet's layouts are read, too. A dataset written here has a label file for every image and names.ndjson,
+which gives names and sizes back. Source of the format: https://docs.ultralytics.com/datasets/ and the rules
+of Ultralytics' loader.
 """
 
 from __future__ import annotations
 
-from annokit.formats import _yolo_read, _yolo_write
+from annokit.formats import _yolo_classify, _yolo_darknet, _yolo_read, _yolo_write
 from annokit.formats._base import Format, Head, Reader, Writer
 from annokit.formats._yolo_yaml import SUFFIXES, is_data_yaml
 from annokit.io.source import Source
@@ -17,16 +25,23 @@ __all__ = ["FORMAT"]
 
 def _sniff(head: Head) -> bool:
     if head.path is None or not head.is_dir:
-        return head.suffix in SUFFIXES and is_data_yaml(head.data)
-    if {"images", "labels"} <= set(head.entries):
+        return _is_key_file(head.suffix, head.data)
+    if {"images", "labels"} <= set(head.entries) or _yolo_classify.is_there(head.path):
         return True
-    files = [head.path / name for name in head.entries if name.lower().endswith(SUFFIXES)]
-    return any(file.is_file() and is_data_yaml(Source(file).head()) for file in files)
+    files = [head.path / name for name in head.entries if name.lower().endswith((*SUFFIXES, "obj.data"))]
+    return any(_is_key_file(file.suffix.lower(), Source(file).head()) for file in files if file.is_file())
+
+
+def _is_key_file(suffix: str, data: bytes) -> bool:
+    """Whether it is a data.yaml or an obj.data."""
+    if suffix == _yolo_darknet.SUFFIX:
+        return _yolo_darknet.is_obj_data(data)
+    return suffix in SUFFIXES and is_data_yaml(data)
 
 
 FORMAT = Format(
     name="yolo",
-    title="YOLO detect and segment, in Ultralytics' layout",
+    title="YOLO detect, segment, pose, obb and classify, in Ultralytics' layout",
     sniff=_sniff,
     reader=Reader(read=_yolo_read.read, options=_yolo_read.ReadOptions),
     writer=Writer(write=_yolo_write.write, options=_yolo_write.WriteOptions, target="folder"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from PIL import Image
 
 import annokit
 from annokit import AnnokitError, Dataset
-from annokit.model import Box, DataRow, ObjectAnnotation, Polygon
+from annokit.model import Box, DataRow, Keypoints, ObjectAnnotation, Polygon
 
 YAML = "train: images/train\nval: images/train\nnames: [car, person]\n"
 
@@ -70,9 +71,19 @@ def test_real_segmentation_dataset(data: Path) -> None:
     assert shapes[0].coords.tolist() == [[1.5, 1.0], [6.0, 1.0], [6.0, 5.0]]
 
 
-def test_a_pose_dataset_is_refused_with_one_line(data: Path) -> None:
-    with pytest.raises(annokit.AnnokitError, match=r"data\.yaml: .*pose.*kpt_shape.*not read yet"):
-        list(read(data / "yolo/yolov8_pose"))
+@pytest.mark.parametrize("values", [3, 2])
+def test_a_real_pose_dataset(data: Path, tmp_path: Path, values: int) -> None:
+    folder = shutil.copytree(data / "yolo/yolov8_pose", tmp_path / "pose")
+    if values == 2:
+        (folder / "data.yaml").write_text("train: images/train\nkpt_shape: [3, 2]\nnames: [skeleton_label]\n")
+        row = "0 0.133333 0.300000 0.266667 0.200000 0.1 0.2 -1 -1 0.5 0.6\n"
+        (folder / "labels/train/1.txt").write_text(row)
+    (row,) = read(folder)
+    (one,) = objects(row)
+    assert one.box == Box(x=0, y=2, width=4, height=2)
+    assert isinstance(one.geometry, Keypoints)
+    assert one.geometry.coords[[0, 2]].tolist() == [[1.5, 2.0], [7.5, 6.0]]
+    assert one.geometry.visibility.tolist() == ([2, 2, 2] if values == 3 else [2, 0, 2])
 
 
 def test_it_is_detected(data: Path, tmp_path: Path) -> None:

@@ -1,36 +1,39 @@
-"""The files of a YOLO dataset that is being written: names, sizes, image files."""
+"""The files of a folder of images that is being written: names, sizes, image files, names.ndjson."""
 
 from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, Literal, TypeAlias
 
 import msgspec
 
 from annokit.dataset import RowKey
 from annokit.errors import InputError
-from annokit.formats._yolo_layout import IMAGE_SUFFIX, ImageName, label_path
+from annokit.formats._yolo_layout import IMAGE_SUFFIX, ImageName
 from annokit.io.images import image_size
 from annokit.io.names import SafeNames, safe_name
 from annokit.model import DataRow
 from annokit.report import Report, census
 
-__all__ = ["Page", "Pages"]
+__all__ = ["Images", "Page", "Pages", "local_file"]
+
+Images: TypeAlias = Literal["none", "copy", "link"]
 
 _ENCODER = msgspec.json.Encoder()
 
 
 class Page(msgspec.Struct, frozen=True):
-    """One image: its row, width and height, image and label file below the dataset's folder."""
+    """One image: its row, width and height (0 where they do not matter), image and label file."""
 
     row: DataRow
     size: tuple[int, int]
     file: str
     label: str
+    answer: str | None = None
 
 
 class Pages:
@@ -47,6 +50,13 @@ class Pages:
     images : str
         Whether image files are copied, linked or left where they are.
     report : Report
+    label_of : callable
+        The label file of an image file.
+    top : str
+        The folder with the folders of the splits, and a slash.
+    answer_of : callable, optional
+        The answer of a row and the folder of its own that gives it inside its split; sizes do not
+        matter then.
     """
 
     def __init__(
@@ -54,14 +64,18 @@ class Pages:
         keys: Iterable[RowKey],
         target: Path,
         names: IO[bytes],
-        images: Literal["none", "copy", "link"],
+        images: Images,
         report: Report,
+        label_of: Callable[[str], str],
+        top: str = "images/",
+        answer_of: Callable[[DataRow], tuple[str, str]] | None = None,
     ) -> None:
         numbered = _Numbered()
         self._safe = SafeNames((_image_name(key.name), numbered.next(key.name, key.id)) for key in keys)
         self._numbered = _Numbered()
         self._target, self._lines, self._images, self._report = target, names, images, report
         self._folders: dict[str, str] = {}
+        self._label_of, self._top, self._answer_of = label_of, top, answer_of
 
     def open(self, rows: Sequence[DataRow]) -> list[Page]:
         """The pages of some rows; rows without a size are lost."""
@@ -74,17 +88,18 @@ class Pages:
 
     def _page(self, row: DataRow) -> Page | None:
         if row.asset.media_type != "image":
-            self._report.lose_all("not-an-image", census(row), "YOLO holds images only", example=row.name)
+            self._report.lose_all("not-an-image", census(row), "only images have a place", example=row.name)
             return None
         size = _size(row)
-        if size is None:
+        if size is None and self._answer_of is None:
             message = "its width and height are not known, and shapes are in shares of them"
             self._report.lose_all("no-size", census(row), message, example=row.name)
             return None
         split = row.split or "train"
-        folder = self._folders.setdefault(split, f"images/{safe_name(split).replace('/', '%2F')}")
-        file = f"{folder}/{self._name(row)}"
-        return Page(row, size, file, label_path(file))
+        folder = self._folders.setdefault(split, f"{self._top}{safe_name(split).replace('/', '%2F')}")
+        answer, place = self._answer_of(row) if self._answer_of else (None, "")
+        file = f"{folder}/{place}{self._name(row)}"
+        return Page(row, size or (0, 0), file, self._label_of(file), answer)
 
     def _name(self, row: DataRow) -> str:
         """The file name, with the suffix of the image where the row's name has none."""
@@ -94,7 +109,7 @@ class Pages:
         return safe if suffix is None or name == row.name else IMAGE_SUFFIX.sub(suffix.group(), safe)
 
     def _put_image(self, page: Page) -> None:
-        source = _local_file(page.row)
+        source = local_file(page.row)
         if source is None:
             message = "the image is no file on this computer, so it was not put beside its labels"
             self._report.note("image-missing", "data_rows", message, example=page.row.name)
@@ -108,6 +123,11 @@ class Pages:
             place.hardlink_to(source.resolve())
         except OSError:  # another disk, or a file system without hard links
             place.symlink_to(source.resolve())
+
+    @property
+    def folders(self) -> dict[str, str]:
+        """The folders with images of the splits that occur."""
+        return self._folders
 
     def splits(self) -> dict[str, str]:
         """The folders with images by split; train and val always, since Ultralytics insists on them."""
@@ -127,9 +147,17 @@ class Pages:
 
 def _entry(page: Page) -> ImageName:
     """The line of names.ndjson."""
-    width, height = page.size
+    width, height = (value or None for value in page.size)
     row = page.row
-    return ImageName(image=row.name, id=row.id, file=page.file, split=row.split, width=width, height=height)
+    return ImageName(
+        image=row.name,
+        id=row.id,
+        file=page.file,
+        split=row.split,
+        width=width,
+        height=height,
+        answer=page.answer or msgspec.UNSET,
+    )
 
 
 def _image_name(name: str) -> str:
@@ -142,13 +170,14 @@ def _size(row: DataRow) -> tuple[int, int] | None:
     width, height = row.asset.width, row.asset.height
     if width is None or height is None:
         try:
-            height, width = image_size(file) if (file := _local_file(row)) else (0, 0)
+            height, width = image_size(file) if (file := local_file(row)) else (0, 0)
         except InputError:
             return None
     return (width, height) if width > 0 and height > 0 else None
 
 
-def _local_file(row: DataRow) -> Path | None:
+def local_file(row: DataRow) -> Path | None:
+    """The image of a row, if it is a file on this computer."""
     with suppress(OSError, ValueError):  # what is no path: a URL, an image in base64
         if row.asset.uri and (path := Path(row.asset.uri)).is_file():
             return path

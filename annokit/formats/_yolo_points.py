@@ -1,0 +1,116 @@
+"""What of an object the rows of obb and pose can hold: four corners, or a box and keypoints, inside the image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from msgspec.structs import replace
+
+from annokit.formats._yolo_rings import covers_nothing
+from annokit.formats._yolo_shapes import EDGE, Drawn, boxes, mask_parts
+from annokit.geometry import outline_of
+from annokit.model import Box, Keypoints, Mask, ObjectAnnotation, Polygon, RotatedBox
+from annokit.model.base import Floats
+
+__all__ = ["corners", "poses"]
+
+
+@np.errstate(invalid="ignore", over="ignore")
+def corners(objects: Sequence[ObjectAnnotation], sizes: Floats, decimals: int) -> Drawn:
+    """Four corners of each object, each moved into the image; what no longer covers anything is lost."""
+    lost: dict[int, str] = {}
+    changed: list[tuple[int, str]] = []
+    found: dict[int, Floats] = {}
+    for index, (one, size) in enumerate(zip(objects, sizes, strict=True)):
+        given, code = _four_corners(one)
+        why = _reason(given, size, decimals)
+        if why:
+            lost[index] = why
+            continue
+        found[index] = np.clip(given, 0.0, size)
+        if np.abs(found[index] - given).max() > EDGE:
+            changed.append((index, "corners-moved"))
+        if code:
+            changed.append((index, code))
+    kept = np.array(list(found), np.int64)
+    values = np.concatenate([*found.values(), np.empty((0, 2))])
+    return Drawn(kept, values, 4 * np.arange(len(kept) + 1), lost, changed)
+
+
+def _four_corners(one: ObjectAnnotation) -> tuple[Floats, str]:
+    """The corners of an object, and the code of what had to be done to have four."""
+    geometry = one.geometry
+    if isinstance(geometry, RotatedBox):
+        return geometry.corners, ""
+    if isinstance(geometry, Box):
+        return outline_of(geometry).coords, "box-corners"
+    points = geometry.coords if isinstance(geometry, Polygon) else _mask_points(geometry)
+    return _smallest_rectangle(points), "rotated-only"
+
+
+def _mask_points(geometry: object) -> Floats:
+    """The vertices around the pixels of a mask."""
+    parts = mask_parts([geometry])[0] if isinstance(geometry, Mask) else []
+    return np.concatenate([*(ring for part in parts for ring in part), np.empty((0, 2))])
+
+
+def _smallest_rectangle(points: Floats) -> Floats:
+    """The rectangle of least area around points; as few points as it has where there is none."""
+    import shapely
+
+    if not np.isfinite(points).all() or covers_nothing(points):
+        return points
+    area = shapely.minimum_rotated_rectangle(shapely.MultiPoint(points))
+    return np.asarray(shapely.get_coordinates(area)[:4])
+
+
+def _reason(points: Floats, size: Floats, decimals: int) -> str:
+    """Why corners cannot be written; empty where they can."""
+    if not np.isfinite(points).all():
+        return "not-finite"
+    if len(points) != 4 or covers_nothing(points):
+        return "zero-area"
+    inside = np.clip(points, 0.0, size)
+    if covers_nothing(inside):
+        return "outside-image"
+    small = np.ptp(inside, axis=0) <= size * (0.5 * 10.0**-decimals)
+    return "zero-area" if small.any() else ""
+
+
+def poses(objects: Sequence[ObjectAnnotation], sizes: Floats, decimals: int, points: int) -> Drawn:
+    """The box and `points` keypoints of each object: values (n, 4 + 3 * points) in pixels.
+
+    A point is x, y and its visibility. One outside of the image is written as absent, since nothing can
+    stand there; missing ones at the end are absent, too.
+    """
+    drawn = boxes(objects, sizes, decimals)
+    lost, changed = dict(drawn.lost), list(drawn.changed)
+    rows = []
+    for index, box in zip(drawn.kept.tolist(), drawn.values, strict=True):
+        geometry = objects[index].geometry
+        assert isinstance(geometry, Keypoints)  # noqa: S101 - nothing else gets here
+        if len(geometry.coords) > points:
+            lost[index] = "too-many-points"
+            continue
+        triples, left_out = _triples(geometry, sizes[index], points)
+        rows.append(np.concatenate([box, triples.ravel()]))
+        changed += [(index, "point-outside")] * left_out
+        changed += [(index, "points-boxed")] * (objects[index].box is None)
+    kept = np.array([i for i in drawn.kept.tolist() if i not in lost], np.int64)
+    values = np.array(rows, np.float64).reshape(-1, 4 + 3 * points)
+    changed = [(i, code) for i, code in changed if i not in lost]
+    return replace(
+        drawn, kept=kept, values=values, offsets=np.arange(len(kept) + 1), lost=lost, changed=changed
+    )
+
+
+def _triples(geometry: Keypoints, size: Floats, points: int) -> tuple[Floats, bool]:
+    """x, y and visibility of each point, and whether one that was marked lies outside."""
+    triples = np.zeros((points, 3))
+    coords = geometry.coords
+    inside = ((coords >= -EDGE) & (coords <= size + EDGE)).all(axis=1)
+    found = np.flatnonzero(inside)
+    triples[found, :2] = np.clip(coords[found], 0.0, size)
+    triples[found, 2] = geometry.visibility[found]
+    return triples, bool((~inside & (geometry.visibility > 0)).any())
