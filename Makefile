@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint bench docs clean
+.PHONY: demo test test-nojit test-bounds lint bench docs clean
 
 $(BIN)/annokit: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -18,6 +18,13 @@ demo: $(BIN)/annokit
 
 test: .venv/dev
 	$(BIN)/python -m pytest
+
+# The kernels once as plain Python, and once with every index checked. What concerns machine code is left out.
+test-nojit: .venv/dev
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest tests/fast --ignore tests/fast/test_jit.py
+
+test-bounds: .venv/dev
+	NUMBA_BOUNDSCHECK=1 $(BIN)/python -m pytest tests/fast --ignore tests/fast/test_jit.py
 
 lint: .venv/dev
 	$(BIN)/ruff check .

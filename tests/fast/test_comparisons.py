@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from benchmarks import kernels
+from benchmarks import exact, kernels
 from benchmarks.comparisons import COMPARISONS
 
 
@@ -32,3 +33,14 @@ def test_the_benchmark_prints_and_writes_its_table(tmp_path, capsys):
     assert kernels.main(arguments) == 0
     assert "| rle.area | coco |" in capsys.readouterr().out
     assert '"ratio"' in file.read_text()
+
+
+def test_random_polygons_and_masks_are_those_of_pycocotools(capsys):
+    assert exact.main(["--polygons", "1000", "--masks", "150", "--seed", "7"]) == 0
+    assert "frPyObjects: 1,000 compared, 0 different" in capsys.readouterr().out
+
+
+def test_a_difference_to_pycocotools_is_counted(monkeypatch, capsys):
+    monkeypatch.setattr(exact.coco_mask, "area", lambda runs: np.full(len(runs), -1))
+    assert exact.main(["--polygons", "0", "--masks", "10"]) == 1
+    assert "area: 10 compared, 10 different" in capsys.readouterr().out
