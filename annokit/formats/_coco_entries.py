@@ -8,57 +8,77 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from annokit.formats._coco_wire import COUNTS, POSITION
 from annokit.geometry import FARTHEST, mask_batch, object_boxes, outline_of, to_rle
-from annokit.model import Box, Geometry, Mask, ObjectAnnotation, Polygon, RotatedBox
+from annokit.model import Box, Geometry, Keypoints, Mask, ObjectAnnotation, Polygon, RotatedBox
 from annokit.model.base import Floats
 from annokit.report import Report, kind_of
 
 if TYPE_CHECKING:
     from annokit_fast.rle import RleBatch
 
-__all__ = ["entries"]
+__all__ = ["entries", "own_keys"]
 
-_BOOKKEEPING = ("position", "counts")
+_BOOKKEEPING = (POSITION, COUNTS)
 _Size = tuple[int | None, int | None]
 
 
 def entries(
-    sizes: Sequence[_Size], objects: Sequence[ObjectAnnotation], report: Report
+    sizes: Sequence[_Size], objects: Sequence[ObjectAnnotation], report: Report, *, results: bool = False
 ) -> list[dict[str, Any] | None]:
     """The entry of each object without its ids; None where it had to be lost, which is accounted.
 
-    `sizes` are the heights and widths of the images. Keys an object brought from COCO are kept.
+    `sizes` are the heights and widths of the images. Keys an object brought from COCO are kept. `results`
+    have a score, outlines as runs, and of all other keys only those that were there.
     """
     made: list[dict[str, Any] | None] = [None] * len(objects)
-    good = _sound(objects, sizes, report)
+    good = _sound(objects, sizes, report, results)
     chosen = [objects[i] for i in good]
     boxes = object_boxes(chosen)
-    areas, strings = _rasterised(chosen, boxes, [sizes[i] for i in good])
+    areas, strings = _rasterised(chosen, boxes, [sizes[i] for i in good], results)
     for place, index in enumerate(good):
         one = chosen[place]
-        kept = one.extra.get("coco", {})
+        kept = _kept(one)
         entry: dict[str, Any] = {"id": None, "image_id": None, "category_id": None}
-        entry |= _segmentation(one.geometry, kept, strings.get(place), sizes[index])
-        entry["area"] = areas.get(place)
+        entry |= _segmentation(one.geometry, kept, strings.get(place), sizes[index], results)
+        if isinstance(one.geometry, Keypoints):
+            entry |= _keypoints(one.geometry, results)
         box = boxes[place]
-        entry["bbox"] = [0.0, 0.0, 0.0, 0.0] if box is None else [box.x, box.y, box.width, box.height]
-        if not kept:
+        if not results:
+            entry["area"] = areas.get(place)
+        if not results or one.box is not None or isinstance(one.geometry, Box):
+            entry["bbox"] = [0.0, 0.0, 0.0, 0.0] if box is None else [box.x, box.y, box.width, box.height]
+        if not kept and not results:
             entry["iscrowd"] = int(one.is_crowd)
             if isinstance(one.geometry, Box):
                 report.count("derived", "object:box")
         if one.confidence is not None:
             entry["score"] = one.confidence
-        made[index] = entry | {key: value for key, value in kept.items() if key not in _BOOKKEEPING}
+        made[index] = entry | own_keys(kept)
     return made
 
 
-def _sound(objects: Sequence[ObjectAnnotation], sizes: Sequence[_Size], report: Report) -> list[int]:
+def own_keys(kept: dict[str, Any]) -> dict[str, Any]:
+    """What an annotation from COCO brought along, without annokit's own notes."""
+    return {key: value for key, value in kept.items() if key not in _BOOKKEEPING}
+
+
+def _keypoints(shape: Keypoints, results: bool) -> dict[str, Any]:
+    rows = zip(shape.coords.tolist(), shape.visibility.tolist(), strict=True)
+    values = [value for (x, y), flag in rows for value in (x, y, flag)]
+    number = {} if results else {"num_keypoints": int((shape.visibility > 0).sum())}
+    return {"keypoints": values} | number
+
+
+def _sound(
+    objects: Sequence[ObjectAnnotation], sizes: Sequence[_Size], report: Report, results: bool
+) -> list[int]:
     """Indices of the objects COCO can hold; the others are lost here."""
     everything = _coordinates([one.geometry for one in objects])
     fits = bool((np.abs(everything) <= FARTHEST).all())  # looked at one by one only when some do not
     good = []
     for index, one in enumerate(objects):
-        code, why = _fault(one.geometry, sizes[index])
+        code, why = _fault(one, sizes[index], results)
         if not (fits or code or (np.abs(_coordinates([one.geometry])) <= FARTHEST).all()):
             code, why = "bad-geometry", f"coordinates are not finite, or beyond {FARTHEST:.0f}"
         if code:
@@ -75,42 +95,45 @@ def _coordinates(shapes: Sequence[Geometry]) -> Floats:
 
 
 def _outline(shape: Geometry) -> Floats | None:
-    if isinstance(shape, Polygon):
+    if isinstance(shape, Polygon | Keypoints):
         return shape.coords
     if isinstance(shape, Box):
         return np.array(shape.xyxy)
     return shape.corners if isinstance(shape, RotatedBox) else None
 
 
-def _fault(shape: Geometry, size: _Size) -> tuple[str, str]:
+def _fault(one: ObjectAnnotation, size: _Size, results: bool) -> tuple[str, str]:
+    shape = one.geometry
     if isinstance(shape, Polygon):
         rings = len(shape.ring_offsets) - 1
         fewest = len(shape.coords) if rings == 1 else min(np.diff(shape.ring_offsets), default=0)
         if fewest < 3:
             return "too-few-points", "a ring has fewer than 3 vertices"
-        if shape.has_holes and None in size:
-            return "no-size", "a polygon with holes is written as RLE, which needs the image size"
+    if None in size and _as_runs(one, results):
+        return "no-size", "the outline is written as RLE, which needs the image size"
     return "", ""
 
 
-def _segmentation(shape: Geometry, kept: dict[str, Any], runs: str | None, size: _Size) -> dict[str, Any]:
+def _segmentation(
+    shape: Geometry, kept: dict[str, Any], runs: str | None, size: _Size, results: bool
+) -> dict[str, Any]:
     """The segmentation key; absent for a box from COCO, which brings its own if it had one."""
     if isinstance(shape, Mask):
-        counts = shape.counts.tolist() if kept.get("counts") == "list" else runs
+        counts = shape.counts.tolist() if kept.get(COUNTS) == "list" else runs
         return {"segmentation": {"size": [shape.height, shape.width], "counts": counts}}
     if runs is not None:
         return {"segmentation": {"size": list(size), "counts": runs}}
     if isinstance(shape, Polygon) and len(shape.ring_offsets) == 2:
         return {"segmentation": [shape.coords.ravel().tolist()]}
-    if isinstance(shape, Polygon | RotatedBox) or (isinstance(shape, Box) and not kept):
+    if isinstance(shape, Polygon | RotatedBox) or (isinstance(shape, Box) and not (kept or results)):
         return {"segmentation": [ring.ravel().tolist() for ring in outline_of(shape).rings()]}
     return {}
 
 
 def _rasterised(
-    objects: Sequence[ObjectAnnotation], boxes: Sequence[Box | None], sizes: Sequence[_Size]
+    objects: Sequence[ObjectAnnotation], boxes: Sequence[Box | None], sizes: Sequence[_Size], results: bool
 ) -> tuple[dict[int, float], dict[int, str]]:
-    """Areas of the objects that bring none; compressed runs of masks and of polygons with holes."""
+    """Areas of the objects that bring none; compressed runs of masks and of outlines written as runs."""
     areas: dict[int, float] = {}
     strings: dict[int, str] = {}
     shapes: dict[int, Polygon | Box | RotatedBox] = {}
@@ -119,20 +142,23 @@ def _rasterised(
         shape = one.geometry
         if isinstance(shape, Mask):
             masks[index] = shape
-        elif isinstance(shape, Box) and _kept(one):  # no segmentation is written, so no pixels to count
-            areas[index] = shape.width * shape.height
-        elif isinstance(shape, Polygon | Box | RotatedBox) and ("area" not in _kept(one) or _is_holed(shape)):
+        elif isinstance(shape, Keypoints) or (isinstance(shape, Box) and (_kept(one) or results)):
+            box = boxes[index]  # no segmentation is made, so there are no pixels to count
+            areas[index] = 0.0 if box is None else box.width * box.height
+        elif isinstance(shape, Polygon | Box | RotatedBox) and (
+            "area" not in _kept(one) or _as_runs(one, results)
+        ):
             shapes[index] = shape
     if shapes:
         canvas = np.array([_canvas(boxes[i], sizes[i]) for i in shapes], np.int64)
         drawn = to_rle(list(shapes.values()), canvas[:, 0], canvas[:, 1])
         _measure(drawn, list(shapes), areas)
-        holed = [place for place, shape in enumerate(shapes.values()) if _is_holed(shape)]
-        _spell(drawn[np.array(holed, np.int64)], [list(shapes)[place] for place in holed], strings)
+        runs = [place for place, index in enumerate(shapes) if _as_runs(objects[index], results)]
+        _spell(drawn[np.array(runs, np.int64)], [list(shapes)[place] for place in runs], strings)
     unmeasured = [i for i in masks if "area" not in _kept(objects[i])]
     if unmeasured:
         _measure(mask_batch([masks[i] for i in unmeasured]), unmeasured, areas)
-    unspelt = [i for i in masks if _kept(objects[i]).get("counts") != "list"]
+    unspelt = [i for i in masks if _kept(objects[i]).get(COUNTS) != "list"]
     if unspelt:
         _spell(mask_batch([masks[i] for i in unspelt]), unspelt, strings)
     return areas, strings
@@ -143,8 +169,14 @@ def _kept(one: ObjectAnnotation) -> dict[str, Any]:
     return kept
 
 
-def _is_holed(shape: Geometry) -> bool:
-    return isinstance(shape, Polygon) and shape.has_holes
+def _as_runs(one: ObjectAnnotation, results: bool) -> bool:
+    """Whether an outline is written as RLE: lists of rings have no holes, and pycocotools loads no results
+    of them.
+    """
+    shape = one.geometry
+    if isinstance(shape, Polygon) and shape.has_holes:
+        return True
+    return results and isinstance(shape, Polygon | RotatedBox) and not _kept(one)
 
 
 def _canvas(box: Box | None, size: _Size) -> tuple[int, int]:

@@ -15,7 +15,7 @@ from annokit.io.faults import BAD_JSON, decode_error
 from annokit.io.salvage import decoder
 from annokit.model import Box, Mask, Polygon
 
-__all__ = ["Shaped", "shapes_of"]
+__all__ = ["Shaped", "has_segmentation", "shapes_of"]
 
 
 class Shaped(Protocol):
@@ -60,9 +60,14 @@ _TOO_MANY = 1 << 32
 _NO_SHAPE = GeometryError("expected a segmentation of rings or runs, got neither")
 
 
+def has_segmentation(annotation: Shaped) -> bool:
+    """Whether it states a segmentation that is not empty."""
+    return _first(annotation.segmentation) != b""
+
+
 def _first(text: Raw) -> bytes:
     """The first character of a segmentation; nothing where there is none, or an empty one."""
-    if len(text) < 8 and bytes(text).translate(None, b" \t\r\n") in (b"", b"[]", b"null"):
+    if len(text) < 64 and bytes(text).translate(None, b" \t\r\n") in (b"", b"[]", b"null"):
         return b""
     return memoryview(text)[:1].tobytes()
 
@@ -77,7 +82,7 @@ def _box(annotation: Shaped) -> Box | GeometryError:
 def _checked(polygon: Polygon | AnnokitError) -> Polygon | AnnokitError:
     """A polygon of which every ring has three vertices at least."""
     if isinstance(polygon, Polygon):
-        single = len(polygon.ring_offsets) == 2
+        single = len(polygon.ring_offsets) <= 2
         fewest = len(polygon.coords) if single else int(np.diff(polygon.ring_offsets).min())
         if fewest < 3:
             return GeometryError(f"expected 3 vertices or more in each ring, got {fewest}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Annotated, Any
 
@@ -15,17 +15,31 @@ from msgspec import Meta
 from annokit.dataset import Dataset
 from annokit.formats._base import Options
 from annokit.formats._classes import Classes
-from annokit.formats._coco_entries import entries
+from annokit.formats._coco_entries import entries, own_keys
+from annokit.formats._coco_wire import ABSENT, POSITION
 from annokit.io.batches import batched
 from annokit.io.gc import paused_gc
-from annokit.model import Box, DataRow, Mask, MaskReference, ObjectAnnotation, Polygon, RotatedBox
+from annokit.model import (
+    Annotation,
+    Box,
+    Classification,
+    DataRow,
+    Keypoints,
+    Mask,
+    MaskReference,
+    ObjectAnnotation,
+    Polygon,
+    RotatedBox,
+    Tool,
+)
 from annokit.report import Report, census, kind_of
 from annokit.run import Run
 
-__all__ = ["WriteOptions", "write"]
+__all__ = ["Categories", "Spool", "WriteOptions", "image_entry", "spool_rows", "write"]
 
 _BATCH = 500
 _ENCODER = msgspec.json.Encoder()
+_Writable = ObjectAnnotation | Classification
 
 
 class WriteOptions(Options, frozen=True):
@@ -41,95 +55,135 @@ def write(dataset: Dataset, target: Path, options: WriteOptions, run: Run) -> No
     """Write all rows to `target`, images in the order of the rows.
 
     Ids, areas and other keys that came from COCO go back as they were, annotations in the file's own
-    order. From other sources ids count from 1, areas are those of the pixels pycocotools draws, and a
-    box gets its rectangle as segmentation (derived).
+    order. From other sources ids count from 1, areas are those of the pixels pycocotools draws (for
+    keypoints, of their box), and a box gets its rectangle as segmentation (derived).
     """
     ontology, report = dataset.ontology, run.report
     classes = Classes(ontology, merge_names=False)
-    categories = _Categories(classes, options.ids)
+    categories = Categories(classes, options.ids)
+    kept = ontology.extra.get("coco", {})
     with tempfile.TemporaryFile(dir=target.parent) as handle, target.open("wb") as out:
-        spool = _Spool(handle, report)
+        spool = Spool(handle, report)
         out.write(b"{")
-        for key, value in ontology.extra.get("coco", {}).items():
-            out.write(_ENCODER.encode(key) + b":" + _ENCODER.encode(value) + b",\n")
+        for key, value in kept.items():
+            if key != ABSENT:
+                out.write(_ENCODER.encode(key) + b":" + _ENCODER.encode(value) + b",\n")
         out.write(b'"images":[\n')
-        _write_rows(dataset.rows(run), out, categories, spool)
-        out.write(b'\n],\n"annotations":[\n')
-        spool.copy_to(out)
-        out.write(b'\n],\n"categories":' + _ENCODER.encode(categories.entries()) + b"}\n")
+        separator = b""
+        for row, image_id, _ in spool_rows(dataset.rows(run), spool, categories):
+            out.write(separator + _ENCODER.encode(image_entry(row, image_id)))
+            report.count("written", "data_rows")
+            separator = b",\n"
+        out.write(b"\n]")
+        absent = kept.get(ABSENT, ())
+        if len(spool) or "annotations" not in absent:
+            out.write(b',\n"annotations":[\n')
+            spool.copy_to(out)
+            out.write(b"\n]")
+        has_captions = not kept and report.kinds["classifications"]["written"] > 0
+        if classes.tools or not ("categories" in absent or has_captions):  # pycocotools wants all or none
+            out.write(b',\n"categories":' + _ENCODER.encode(categories.entries()))
+        out.write(b"}\n")
     classes.account(report)
 
 
-def _write_rows(rows: Iterable[DataRow], out: IO[bytes], categories: _Categories, spool: _Spool) -> None:
-    """Write the images, and put their annotations into the spool."""
+def spool_rows(
+    rows: Iterable[DataRow], spool: Spool, categories: Categories, *, results: bool = False
+) -> Iterator[tuple[DataRow, int | str, int]]:
+    """Put the annotations of all rows into the spool: each row with its image id and how many it gave."""
     image_ids, annotation_ids = _Ids(), _Ids()
-    separator = b""
+    has_captions = len(categories) == 0
     for batch in batched(rows, _BATCH):
         ids = [image_ids.give(row.extra.get("coco", {}).get("id"), row.source) for row in batch]
-        for row, image_id in zip(batch, ids, strict=True):
-            out.write(separator + _ENCODER.encode(_image(row, image_id)))
-            spool.report.count("written", "data_rows")
-            separator = b",\n"
         places = [
-            (row, image_id, annotation)
-            for row, image_id in zip(batch, ids, strict=True)
-            for annotation in _writable(row, spool.report)
+            (index, annotation)
+            for index, row in enumerate(batch)
+            for annotation in _writable(row, has_captions, spool.report)
         ]
-        objects = [annotation for _, _, annotation in places]
-        sizes = [(row.asset.height, row.asset.width) for row, _, _ in places]
+        found = [0] * len(batch)
         with paused_gc():
-            made = entries(sizes, objects, spool.report)
-            for (row, image_id, annotation), entry in zip(places, made, strict=True):
-                if entry is not None:
-                    kept = annotation.extra.get("coco", {})
-                    entry["id"] = annotation_ids.give(kept.get("id"), row.source)
-                    entry["image_id"] = image_id
-                    entry["category_id"] = categories.id_of(annotation)
-                    position = kept.get("position") if annotation_ids.source == row.source else None
-                    spool.add(kind_of(annotation), _ENCODER.encode(entry), position)
+            for (index, one), entry in zip(places, _made(batch, places, spool.report, results), strict=True):
+                if entry is None:
+                    continue
+                kept, source = one.extra.get("coco", {}), batch[index].source
+                if not results or "id" in kept:
+                    entry["id"] = annotation_ids.give(kept.get("id"), source)
+                entry["image_id"] = ids[index]
+                if "category_id" in entry:
+                    entry["category_id"] = categories.id_of(one)
+                spool.add(kind_of(one), _ENCODER.encode(entry), kept.get(POSITION), source)
+                found[index] += 1
+        yield from zip(batch, ids, found, strict=True)
 
 
-def _writable(row: DataRow, report: Report) -> list[ObjectAnnotation]:
-    """The objects of a row that COCO can hold; everything else is accounted here."""
-    kept = []
+def _made(
+    batch: Sequence[DataRow], places: Sequence[tuple[int, _Writable]], report: Report, results: bool
+) -> Iterator[dict[str, Any] | None]:
+    """The entries of annotations, in order."""
+    objects = [(index, one) for index, one in places if isinstance(one, ObjectAnnotation)]
+    sizes = [(batch[index].asset.height, batch[index].asset.width) for index, _ in objects]
+    made = iter(entries(sizes, [one for _, one in objects], report, results=results))
+    for _, one in places:
+        yield next(made) if isinstance(one, ObjectAnnotation) else _answer(one)
+
+
+def _answer(one: Classification) -> dict[str, Any]:
+    """The entry of a caption, or of the category of a whole image."""
+    entry: dict[str, Any] = {} if one.confidence is None else {"score": one.confidence}
+    if one.text is not None:
+        return entry | {"caption": one.text} | own_keys(one.extra.get("coco", {}))
+    return entry | own_keys(one.extra["coco"]) | {"category_id": None}
+
+
+def _writable(row: DataRow, has_captions: bool, report: Report) -> list[_Writable]:
+    """The annotations of a row that COCO can hold; everything else is accounted here."""
+    kept: list[_Writable] = []
     for label in row.labels:
         report.count("written", "labels")
         for annotation in label.annotations:
-            code, why = ("no-place", "COCO instances hold boxes, polygons and masks only")
-            if isinstance(annotation, ObjectAnnotation):
-                code, why = _reason_against(annotation)
-                if not code:
-                    kept.append(annotation)
-                    _lose_answers(annotation, row, report)
-                    continue
-            report.lose_all(code, census(annotation), why, example=row.name)
+            code, why = _reason_against(annotation, has_captions)
+            if not code and isinstance(annotation, ObjectAnnotation | Classification):
+                kept.append(annotation)
+                _lose_answers(annotation, row, report)
+            else:
+                report.lose_all(code, census(annotation), why, example=row.name)
     return kept
 
 
-def _reason_against(annotation: ObjectAnnotation) -> tuple[str, str]:
-    geometry = annotation.geometry
-    if isinstance(geometry, MaskReference):
+def _reason_against(annotation: Annotation, has_captions: bool) -> tuple[str, str]:
+    if isinstance(annotation, Classification):
+        is_caption = annotation.kind == "text" and annotation.text is not None and has_captions
+        if "coco" in annotation.extra or is_caption:
+            return "", ""
+        return "no-place", "COCO has no place for answers; captions only where there are no classes"
+    if not isinstance(annotation, ObjectAnnotation):
+        return "no-place", _HOLDS
+    if isinstance(annotation.geometry, MaskReference):
         return (
             "mask-not-fetched",
             "the mask is a URL only (`annokit masks list` names them, --masks reads them)",
         )
-    if not isinstance(geometry, Polygon | Box | RotatedBox | Mask):
-        return "no-place", "COCO instances hold boxes, polygons and masks only"
+    if not isinstance(annotation.geometry, Polygon | Box | RotatedBox | Mask | Keypoints):
+        return "no-place", _HOLDS
     if annotation.space != "pixel" or annotation.frame is not None or annotation.page is not None:
-        return "not-an-image", "COCO instances hold pixels of one image only"
+        return "not-an-image", "COCO holds pixels of one image only"
     return "", ""
 
 
-def _lose_answers(annotation: ObjectAnnotation, row: DataRow, report: Report) -> None:
-    for question in annotation.classifications:
-        report.lose_all(
-            "no-place", census(question), "COCO instances have no place for answers", example=row.name
-        )
+_HOLDS = "COCO holds boxes, polygons, masks and keypoints only"
 
 
-def _image(row: DataRow, image_id: int | str) -> dict[str, Any]:
+def _lose_answers(annotation: _Writable, row: DataRow, report: Report) -> None:
+    """Lose what stands below an annotation."""
+    nested = census(annotation)
+    nested[kind_of(annotation)] -= 1
+    report.lose_all("no-place", +nested, "COCO has no place for answers", example=row.name)
+
+
+def image_entry(row: DataRow, image_id: int | str) -> dict[str, Any]:
     kept = row.extra.get("coco", {})
-    entry = {"id": image_id, "file_name": row.external_id if kept else row.name}
+    """The image of a row as it stands in the file."""
+    entry = {"id": image_id, "file_name": row.external_id if kept and row.external_id else row.name}
     entry |= {"width": row.asset.width, "height": row.asset.height}
     known = {name: value for name, value in entry.items() if value is not None}
     return known | {name: value for name, value in kept.items() if name != "id"}
@@ -155,7 +209,7 @@ class _Ids:
         return own
 
 
-class _Categories:
+class Categories:
     """Category ids: the given ones, else the source's if it has one for every class, else 1 to n."""
 
     def __init__(self, classes: Classes, given: Mapping[str, int] | None) -> None:
@@ -168,24 +222,36 @@ class _Categories:
             own = list(range(1, len(own) + 1))
         self._ids: list[int] = own
 
-    def id_of(self, annotation: ObjectAnnotation) -> int:
-        """The category id of an object."""
-        index = self._classes.index(annotation)
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def id_of(self, annotation: _Writable) -> int:
+        """The category id of an object, or of the class a whole image was given."""
+        if isinstance(annotation, Classification):
+            answer = annotation.answers[0]
+            index = self._classes.index_of(answer.option_id, answer.name)
+        else:
+            index = self._classes.index(annotation)
         while len(self._ids) <= index:
             self._ids.append(max(self._ids, default=0) + 1)
         return self._ids[index]
 
     def entries(self) -> list[dict[str, Any]]:
         """The categories as they stand in the file."""
-        return [
-            {"supercategory": "", **tool.extra.get("coco", {}), "id": self._ids[index], "name": tool.name}
-            if not tool.extra.get("coco")
-            else {**tool.extra["coco"], "id": self._ids[index], "name": tool.name}
-            for index, tool in enumerate(self._classes.tools)
-        ]
+        return [_category(tool, self._ids[index]) for index, tool in enumerate(self._classes.tools)]
 
 
-class _Spool:
+def _category(tool: Tool, id: int) -> dict[str, Any]:
+    kept = tool.extra.get("coco") or {"supercategory": ""}
+    entry = {**kept, "id": id, "name": tool.name}
+    if tool.keypoints:
+        entry["keypoints"] = tool.keypoints
+    if tool.skeleton or (tool.keypoints and "id" not in kept):
+        entry["skeleton"] = [(first + 1, second + 1) for first, second in tool.skeleton]
+    return entry
+
+
+class Spool:
     """Encoded annotations on disk, with their places, so that memory does not grow with their number."""
 
     def __init__(self, handle: IO[bytes], report: Report) -> None:
@@ -193,11 +259,17 @@ class _Spool:
         self._handle = handle
         self._ends = array("q", [0])
         self._positions = array("q")
+        self._source: str | None = None
 
-    def add(self, kind: str, entry: bytes, position: int | None) -> None:
-        """Append one annotation; `position` is its place in the source's own order."""
+    def __len__(self) -> int:
+        return len(self._positions)
+
+    def add(self, kind: str, entry: bytes, position: int | None, source: str | None) -> None:
+        """Append one annotation; `position` is its place in the own order of its source."""
+        if not len(self):
+            self._source = source
         self._ends.append(self._ends[-1] + self._handle.write(entry))
-        self._positions.append(-1 if position is None else position)
+        self._positions.append(-1 if position is None or source != self._source else position)
         self.report.count("written", kind)
 
     def copy_to(self, out: IO[bytes]) -> None:

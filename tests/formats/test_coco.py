@@ -187,11 +187,10 @@ def test_requeue_makes_a_file_of_what_was_missing(tmp_path: Path) -> None:
         (b'{"images": [], "annotations": {}}', "annotations"),
         (b'{"images": [],}', "JSON"),
         (b'{"images": [], "annotations": []}\n{"images": []}', "JSON"),
-        (b'{"images": [], "annotations": [{"image_id": 1, "id": 2, "caption": "x"}]}', "captions"),
         (b'{"images": [], "annotations": [{"image_id": 1, "segments_info": []}]}', "panoptic"),
     ],
 )
-def test_a_file_that_is_no_instances_file_is_refused_in_one_line(text: bytes, expected: str) -> None:
+def test_a_file_of_another_kind_is_refused_in_one_line(text: bytes, expected: str) -> None:
     with pytest.raises(annokit.AnnokitError) as caught:
         list(annokit.read(text, format="coco"))
     assert expected in str(caught.value)

@@ -1,0 +1,377 @@
+"""From COCO's records to data rows, for the tasks whose annotations stand in one list."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from msgspec import UNSET, Raw
+
+from annokit.dataset import Outline, RowKey
+from annokit.errors import AnnokitError, DecodeError, GeometryError, ReferenceProblem, Where, shown
+from annokit.formats._coco_shapes import has_segmentation, shapes_of
+from annokit.formats._coco_wire import (
+    COUNTS,
+    POSITION,
+    Annotation,
+    Category,
+    Decoded,
+    Document,
+    Id,
+    Image,
+    ontology_of,
+    plain,
+    present,
+)
+from annokit.geometry import FARTHEST
+from annokit.io.batches import batched
+from annokit.io.gc import paused_gc
+from annokit.io.limits import DEFAULT_LIMITS, Limits
+from annokit.io.salvage import decoder
+from annokit.io.source import Source
+from annokit.model import (
+    Answer,
+    Asset,
+    Box,
+    Classification,
+    DataRow,
+    Geometry,
+    Keypoints,
+    Label,
+    Mask,
+    ObjectAnnotation,
+)
+from annokit.run import Run
+
+__all__ = ["File", "keys_of", "row_of"]
+
+_BATCH = 500
+_KINDS = {"image": "data_rows", "annotation": "object:unknown", "category": "categories"}
+_RUNS = re.compile(rb'"counts"\s*:\s*\[')
+_CROWD = {0: False, 1: True, "0": False, "1": True, "false": False, "true": True}
+_Made = ObjectAnnotation | Classification
+
+
+class File:
+    """One file; what was decoded for the outline serves the first pass over the rows too.
+
+    Parameters
+    ----------
+    source : Source
+        The file, for messages and progress.
+    decode : callable
+        Decodes it.
+    annotations_of : callable
+        The exact bytes of every annotation, for the quarantine.
+    origin : str
+        Who made the annotations.
+    image_dir : str, optional
+        The folder of the images.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        decode: Callable[[Limits], Decoded],
+        annotations_of: Callable[[bytes], list[Raw]],
+        *,
+        origin: Literal["human", "model"] = "human",
+        image_dir: str | None = None,
+    ) -> None:
+        self.source, self.origin = source, origin
+        self.annotations_of = annotations_of
+        self.image_dir = Path(image_dir) if image_dir else None
+        self._decode = decode
+        self._ready: Decoded | None = None
+
+    def outline(self) -> Outline:
+        """Classes and names, found by decoding the file."""
+        self._ready = self._decode(DEFAULT_LIMITS)
+        document = self._ready.document
+        top = present(document, ("info", "licenses")) | (document.extra or {})
+        absent = [name for name in ("annotations", "categories") if getattr(document, name) is UNSET]
+        return Outline(ontology_of(document.categories, top, absent), keys_of(document.images))
+
+    def rows(self, run: Run) -> Iterator[DataRow]:
+        """The data rows."""
+        found = self._ready or self._decode(run.limits)
+        self._ready = None
+        for left_out in found.rejected:
+            context = partial(_context, found.document, left_out.unit)
+            kind = _KINDS[left_out.unit]
+            run.reject(left_out.error, kind, left_out.raw, format="coco", context=context)
+        for path in found.twice:
+            run.report.note(
+                "duplicate-key",
+                "object:unknown" if path.startswith("$.annotations") else "data_rows",
+                "a key stands in one object twice, and the last one is taken",
+                example=path,
+                lossy=True,
+            )
+        yield from _Pass(self, found, run).rows()
+        run.advance(self.source.size)
+
+
+class _Pass:
+    """One pass over the rows of a decoded document."""
+
+    def __init__(self, file: File, found: Decoded, run: Run) -> None:
+        self.file, self.document, self.run = file, found.document, run
+        self.annotations = found.document.annotations or []
+        self.categories = {category.id: category for category in found.document.categories or ()}
+        gone = {index for left_out in found.rejected if (index := _index(left_out.error)) is not None}
+        total = len(self.annotations) + len(gone)
+        self.positions = [i for i in range(total) if i not in gone] if gone else range(total)
+        self.shapeless = all(_is_shapeless(one) for one in self.annotations)
+
+    def rows(self) -> Iterator[DataRow]:
+        waiting = self._grouped()
+        for images in batched(self.document.images, _BATCH):
+            with paused_gc():
+                found = [(image, pair) for image in images for pair in waiting.pop(image.id, ())]
+                shapes = shapes_of([pair[1] for _, pair in found])
+                made: dict[int, list[_Made]] = {}
+                for (image, (position, wire)), shape in zip(found, shapes, strict=True):
+                    one = self._annotation(image, position, wire, shape)
+                    if one is not None:
+                        made.setdefault(id(image), []).append(one)
+                rows = [self._row(image, made.get(id(image), ())) for image in images]
+            yield from rows
+
+    def _row(self, image: Image, annotations: Sequence[_Made]) -> DataRow:
+        label = Label(origin=self.file.origin, annotations=tuple(annotations))
+        return row_of(image, self.file.source.name, self.file.image_dir, (label,))
+
+    def _grouped(self) -> dict[Id, list[tuple[int, Annotation]]]:
+        """The annotations of each image, with their positions; those of no image or of two are rejected."""
+        copies = Counter(image.id for image in self.document.images)
+        waiting: dict[Id, list[tuple[int, Annotation]]] = {image.id: [] for image in self.document.images}
+        for position, wire in zip(self.positions, self.annotations, strict=True):
+            if copies[wire.image_id] == 1:
+                waiting[wire.image_id].append((position, wire))
+            else:
+                what = "an image" if not copies[wire.image_id] else "one image"
+                problem = f"expected {what} with id {shown(wire.image_id)}, got {copies[wire.image_id]}"
+                self._reject(position, wire, ReferenceProblem(problem))
+        self.document.annotations = self.annotations = []
+        return waiting
+
+    def _annotation(
+        self, image: Image, position: int, wire: Annotation, shape: Geometry | AnnokitError
+    ) -> _Made | None:
+        """A caption, a category of the image, or an object; None where it was rejected."""
+        if wire.caption is not UNSET and _is_shapeless(wire):
+            return _caption(position, wire, wire.caption)
+        category = self.categories.get(wire.category_id)  # type: ignore[arg-type]  # UNSET is no id
+        if category is not None and self.shapeless:
+            return _image_category(position, wire, category)
+        if not isinstance(shape, AnnokitError):
+            shape = _fault(image, wire, shape) or shape
+        if wire.keypoints:
+            shape = _posed(wire, wire.keypoints, shape)
+        if category is None:
+            shape = _no_category(wire)
+        if isinstance(shape, AnnokitError) or category is None:
+            self._reject(position, wire, shape, image, category)
+            return None
+        return ObjectAnnotation(
+            tool_name=category.name,
+            tool_id=str(category.id),
+            geometry=shape,
+            id=_id(wire),
+            box=None if wire.bbox is UNSET or isinstance(shape, Box) else _box(wire.bbox),
+            confidence=None if wire.score is UNSET else wire.score,
+            is_crowd=wire.iscrowd is not UNSET and _CROWD[wire.iscrowd],
+            extra={"coco": _kept(position, wire, shape)},
+        )
+
+    def _reject(
+        self,
+        position: int,
+        wire: Annotation,
+        error: Any,
+        image: Image | None = None,
+        category: Category | None = None,
+    ) -> None:
+        path = f"$.annotations[{position}]"
+        if error.where.path and error.where.path != "$":
+            path += f".segmentation{error.where.path[1:]}"
+        record = str(image.id) if image else str(wire.image_id)
+        error.where = Where(self.file.source.name, record=record, path=path)
+        self.run.reject(
+            error,
+            "object:unknown",
+            self._raws[position],
+            format="coco",
+            context=lambda: {
+                "images": [plain(image)] if image else [],
+                "categories": [plain(category)] if category else [],
+                "annotations": [None],
+            },
+        )
+
+    @cached_property
+    def _raws(self) -> list[bytes]:
+        """The exact bytes of every annotation, read again because something was wrong."""
+        data = self.file.source.read_bytes(self.run.limits).removeprefix(b"\xef\xbb\xbf")
+        return [bytes(raw) for raw in self.file.annotations_of(data)]
+
+
+def keys_of(images: Sequence[Image]) -> list[RowKey]:
+    """How the rows of the images are called."""
+    return [RowKey(image.file_name or str(image.id), str(image.id)) for image in images]
+
+
+def row_of(image: Image, source: str, folder: Path | None, labels: tuple[Label, ...]) -> DataRow:
+    """The data row of an image."""
+    known = {"id": image.id, **present(image, ("license", "coco_url", "flickr_url", "date_captured"))}
+    uri = _uri(image.file_name, folder) or None
+    return DataRow(
+        id=str(image.id),
+        external_id=image.file_name or None,
+        source=source,
+        asset=Asset(uri=uri, width=image.width or None, height=image.height or None),
+        labels=labels,
+        extra={"coco": known | (image.extra or {})},
+    )
+
+
+def _uri(file_name: str, folder: Path | None) -> str:
+    """The image file, when the folder is known and the name stays inside it."""
+    if folder is None:
+        return file_name
+    path = folder / file_name
+    return str(path) if path.resolve().is_relative_to(folder.resolve()) else file_name
+
+
+def _is_shapeless(wire: Annotation) -> bool:
+    return wire.bbox is UNSET and not wire.keypoints and not has_segmentation(wire)
+
+
+def _id(wire: Annotation) -> str | None:
+    return None if wire.id is UNSET or wire.id is None else str(wire.id)
+
+
+def _no_category(wire: Annotation) -> AnnokitError:
+    if wire.category_id is UNSET:
+        has = ", ".join(f'"{shown(key, 40)}"' for key in plain(wire))
+        return DecodeError(f'expected the key "category_id", got {has}')
+    return ReferenceProblem(f"expected a category with id {wire.category_id}, got none")
+
+
+def _caption(position: int, wire: Annotation, text: str) -> Classification:
+    kept = _kept(position, wire, None)
+    del kept["caption"]
+    score = None if wire.score is UNSET else wire.score
+    return Classification(
+        tool_name="caption", kind="text", text=text, id=_id(wire), confidence=score, extra={"coco": kept}
+    )
+
+
+def _image_category(position: int, wire: Annotation, category: Category) -> Classification:
+    """The category of a whole image: what an annotation means in a file in which none has a shape."""
+    answer = Answer(name=category.name, option_id=str(category.id))
+    return Classification(
+        tool_name="category",
+        kind="radio",
+        answers=(answer,),
+        id=_id(wire),
+        confidence=None if wire.score is UNSET else wire.score,
+        extra={"coco": _kept(position, wire, None)},
+    )
+
+
+def _fault(image: Image, wire: Annotation, shape: Geometry) -> AnnokitError | None:
+    """What is wrong with an annotation whose shape could be read."""
+    if wire.iscrowd is not UNSET and wire.iscrowd not in _CROWD:
+        return DecodeError(f"expected iscrowd 0 or 1, got {shown(wire.iscrowd)}")
+    if wire.bbox is not UNSET and (max(wire.bbox) > FARTHEST or min(wire.bbox) < -FARTHEST):
+        return GeometryError(f"expected a bbox within {FARTHEST:.0f} of 0, got {shown(wire.bbox)}")
+    if isinstance(shape, Mask) and image.height and image.width:
+        size = (shape.height, shape.width)
+        if size != (image.height, image.width):
+            return GeometryError(
+                f"expected an RLE of the image's size {image.height, image.width}, got {size}"
+            )
+    return None
+
+
+def _posed(
+    wire: Annotation, values: Sequence[float], outline: Geometry | AnnokitError
+) -> Geometry | AnnokitError:
+    """The keypoints where one is not 0; what stands beside them has to be sound, but may be missing."""
+    is_alone = wire.bbox is UNSET and not has_segmentation(wire)
+    if isinstance(outline, AnnokitError) and not is_alone:
+        return outline
+    if len(values) % 3:
+        return GeometryError(f"expected keypoints as x, y, v times their number, got {len(values)} values")
+    if max(values) > FARTHEST or min(values) < -FARTHEST:
+        return GeometryError(f"expected keypoints within {FARTHEST:.0f} of 0")
+    if not any(values):
+        return outline
+    points = np.array(values).reshape(-1, 3)
+    visibility = points[:, 2] if _has_flags(values) else 2 * (points[:, 2] > 0)
+    return Keypoints(coords=points[:, :2], visibility=visibility)
+
+
+def _has_flags(values: Sequence[float]) -> bool:
+    """Whether every third value is 0, 1 or 2; models put their scores there."""
+    return {0, 1, 2}.issuperset(values[2::3])
+
+
+def _box(bbox: tuple[float, float, float, float]) -> Box:
+    x, y, width, height = bbox
+    return Box(x=x, y=y, width=width, height=height)
+
+
+_RARE = ("num_keypoints", "attributes", "caption")
+
+
+def _kept(position: int, wire: Annotation, shape: Geometry | None) -> dict[str, Any]:
+    """What the model has no field for: see `_coco_write` for the way back."""
+    kept: dict[str, Any] = dict(wire.extra) if wire.extra else {}
+    kept[POSITION] = position
+    if wire.id is not UNSET:
+        kept["id"] = wire.id
+    if wire.area is not UNSET:
+        kept["area"] = wire.area
+    if wire.iscrowd is not UNSET:
+        kept["iscrowd"] = wire.iscrowd
+    if wire.num_keypoints is not UNSET or wire.attributes is not UNSET or wire.caption is not UNSET:
+        kept |= present(wire, _RARE)
+    if wire.keypoints is not UNSET and not (
+        isinstance(shape, Keypoints) and _has_flags(wire.keypoints or ())
+    ):
+        kept["keypoints"] = wire.keypoints
+    if shape is None and wire.category_id is not UNSET:
+        kept["category_id"] = wire.category_id
+    if isinstance(shape, Box | Keypoints) and len(wire.segmentation):
+        kept["segmentation"] = decoder(Any).decode(wire.segmentation)
+    if isinstance(shape, Mask) and _RUNS.search(wire.segmentation):
+        kept[COUNTS] = "list"
+    return kept
+
+
+def _index(error: AnnokitError) -> int | None:
+    """The index of the annotation an error of the decoder is about."""
+    found = re.match(r"\$\.annotations\[(\d+)\]", error.where.path or "")
+    return int(found[1]) if found else None
+
+
+def _context(document: Document, unit: str) -> dict[str, Any]:
+    """The document around one record that could not be decoded."""
+    if unit == "image":
+        return {"images": [None], "annotations": []}
+    if unit == "category":
+        return {"images": [], "annotations": [], "categories": [None]}
+    # which image and category it belongs to is not known, so all of them stand by
+    return {
+        "images": [plain(image) for image in document.images],
+        "categories": [plain(category) for category in document.categories or ()],
+        "annotations": [None],
+    }
