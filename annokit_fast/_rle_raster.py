@@ -330,134 +330,16 @@ def _center_rows(coords, begin, end, height, width, starts, xs):
 
 
 @jit
-def _near(coords, i, j):
-    return abs(coords[i, 0] - coords[j, 0]) < 1e-5 and abs(coords[i, 1] - coords[j, 1]) < 1e-5
-
-
-@jit
-def _clockwise(coords, begin, end):
-    """OGR's answer (y up): the turn at the lowest, then rightmost vertex; the signed area where that is not clear."""
-    if end - begin > 1 and coords[begin, 0] == coords[end - 1, 0] and coords[begin, 1] == coords[end - 1, 1]:
-        end -= 1
-    pivot = begin
-    unclear = False
-    for j in range(begin + 1, end):
-        if coords[j, 1] < coords[pivot, 1] or (
-            coords[j, 1] == coords[pivot, 1] and coords[j, 0] > coords[pivot, 0]
-        ):
-            pivot = j
-            unclear = False
-        elif coords[j, 1] == coords[pivot, 1] and coords[j, 0] == coords[pivot, 0]:
-            unclear = True
-    before = pivot - 1 if pivot > begin else end - 1
-    after = pivot + 1 if pivot + 1 < end else begin
-    if not (unclear or _near(coords, before, pivot) or _near(coords, after, pivot)):
-        turn = (coords[after, 0] - coords[pivot, 0]) * (coords[before, 1] - coords[pivot, 1]) - (
-            coords[before, 0] - coords[pivot, 0]
-        ) * (coords[after, 1] - coords[pivot, 1])
-        if turn != 0.0:
-            return turn < 0.0
-    area = 0.0
-    for j in range(begin, end):
-        following = coords[j + 1, 1] if j + 1 < end else coords[begin, 1]
-        preceding = coords[j - 1, 1] if j > begin else coords[begin, 1]
-        area += coords[j, 0] * (following - preceding)
-    area += coords[begin, 0] * (coords[begin, 1] - coords[end - 1, 1])
-    return area < 0.0
-
-
-@jit
-def _is_flat(ay, by, height):
-    """A horizontal edge that lies on pixel middles."""
-    return ay == by and 0.0 < ay < height and ay == np.floor(ay) + 0.5
-
-
-@jit
-def _flat_rows(coords, begin, end, height, width, starts, xs):
-    """Pixels of the horizontal edges on pixel middles that run to the left in a clockwise ring, as row intervals.
-
-    GDAL fills them whatever the parity says, after turning every ring clockwise.
-    """
-    found = False
-    ay = coords[end - 1, 1]
-    for j in range(begin, end):
-        found |= _is_flat(ay, coords[j, 1], height)
-        ay = coords[j, 1]
-    if not found:
-        return xs, np.int64(0), np.int64(0)
-    clockwise = _clockwise(coords, begin, end)
-    first = height
-    last = np.int64(0)
-    total = np.int64(0)
-    for fill in range(2):
-        ax, ay = coords[end - 1, 0], coords[end - 1, 1]
-        for j in range(begin, end):
-            bx, by = coords[j, 0], coords[j, 1]
-            if _is_flat(ay, by, height) and ((ax > bx) if clockwise else (ax < bx)):
-                row = np.int64(ay)
-                if fill:
-                    at = starts[row]
-                    xs[at] = np.int32(min(max(np.floor(min(ax, bx) + 0.5), 0.0), np.float64(width)))
-                    xs[at + 1] = np.int32(min(max(np.floor(max(ax, bx) + 0.5), 0.0), np.float64(width)))
-                    starts[row] = at + 2
-                else:
-                    starts[row] += 2
-                    starts[row + 1] -= 2
-                    first = min(first, row)
-                    last = max(last, row + 1)
-            ax, ay = bx, by
-        if first >= last:
-            return xs, np.int64(0), np.int64(0)
-        if not fill:
-            total = _counted(starts, first, last)
-            starts[last] = 0
-            xs = _room(xs, 0, total)
-    return xs, first, last
-
-
-@jit
-def _join_intervals(starts, xs, first, last):
-    """Unite the intervals of each row in place: sorted by start, those that touch or overlap joined."""
-    read = np.int64(0)
-    write = np.int64(0)
-    for r in range(first, last):
-        stop = starts[r]
-        for i in range(read + 2, stop, 2):
-            left, right = xs[i], xs[i + 1]
-            j = i - 2
-            while j >= read and xs[j] > left:
-                xs[j + 2] = xs[j]
-                xs[j + 3] = xs[j + 1]
-                j -= 2
-            xs[j + 2] = left
-            xs[j + 3] = right
-        begin = write
-        for i in range(read, stop, 2):
-            left, right = xs[i], xs[i + 1]
-            if write > begin and left <= xs[write - 1]:
-                xs[write - 1] = max(xs[write - 1], right)
-            else:
-                xs[write] = left
-                xs[write + 1] = right
-                write += 2
-        starts[r] = write
-        read = stop
-
-
-@jit
 def center_rings(coords, ring_offsets, heights, widths):
-    """Counts and offsets of every ring by the center rule, then counts and offsets of what GDAL adds to each ring."""
+    """Counts and offsets of every ring by the center rule, without the flat edges of `_rle_gdal`."""
     n = ring_offsets.size - 1
     starts = np.zeros(_reach(coords, 1, heights) + 2, np.int64)
     toggles = np.zeros(_reach(coords, 0, widths) + 2, np.int64)
     xs = np.empty(256, np.int32)
     rows = np.empty(256, np.int32)
     out = np.empty(64 + 32 * n + coords.shape[0], np.uint32)
-    added = np.empty(64 + n, np.uint32)
     offsets = np.zeros(n + 1, np.int64)
-    added_offsets = np.zeros(n + 1, np.int64)
     o = 0
-    q = 0
     for i in range(n):
         height = np.int64(heights[i])
         width = np.int64(widths[i])
@@ -469,15 +351,7 @@ def center_rings(coords, ring_offsets, heights, widths):
         rows, out, o = _sweep(starts, xs, first, last, height, width, toggles, rows, out, o)
         starts[first:last] = 0
         offsets[i + 1] = o
-        first = last = np.int64(0)
-        if begin < end:
-            xs, first, last = _flat_rows(coords, begin, end, height, width, starts, xs)
-            _join_intervals(starts, xs, first, last)
-        if first < last:
-            rows, added, q = _sweep(starts, xs, first, last, height, width, toggles, rows, added, q)
-            starts[first:last] = 0
-        added_offsets[i + 1] = q
-    return out[:o].copy(), offsets, added[:q].copy(), added_offsets
+    return out[:o].copy(), offsets
 
 
 @jit

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from annokit_fast import _rle_codec, _rle_contours, _rle_iou, _rle_ops, _rle_raster
+from annokit_fast import _rle_codec, _rle_contours, _rle_gdal, _rle_iou, _rle_ops, _rle_raster
 from annokit_fast._checks import MAX_COORDINATE, Array, freeze, output, parts, ragged, sizes, vector
 from annokit_fast._rle_batch import RleBatch, batch_from_strings, trusted
 from annokit_fast._rle_dense import decode, encode, to_label_map
@@ -139,9 +139,12 @@ def _drawn(
             return trusted(counts, offsets, heights, widths)
         added, added_offsets = counts[:0], np.zeros(len(rings), np.int64)
     else:
-        counts, offsets, added, added_offsets = _rle_raster.center_rings(xy, rings, tall, wide)
+        counts, offsets = _rle_raster.center_rings(xy, rings, tall, wide)
+        added, added_offsets = _rle_gdal.flat_rings(xy, rings, tall, wide)
         if single and not len(added):
             return trusted(counts, offsets, heights, widths)
+        if len(added):
+            added, added_offsets = _rle_raster.transpose(freeze(added), freeze(added_offsets), tall, wide)
     members = freeze(np.arange(len(polygons))) if objects is None else objects
     counts, offsets = _rle_ops.assemble(
         counts, offsets, added, added_offsets, polygons, members, heights, widths
