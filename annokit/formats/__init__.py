@@ -30,7 +30,7 @@ __all__ = [
     "writer_of",
 ]
 
-NAMES = ("coco", "labelbox", "labelbox-v1", "parquet", "yolo")
+NAMES = ("coco", "labelbox", "labelbox-v1", "masks", "parquet", "yolo")
 
 
 def get(name: str) -> Format:

@@ -68,7 +68,7 @@ def test_formats_are_listed() -> None:
     found = {one["name"]: one for one in json.loads(run("formats", "--json").stdout)}
     assert found["labelbox"]["reads"] is True
     (task,) = [option for option in found["yolo"]["options"] if option["name"] == "task"]
-    assert task["choices"] == ["detect", "segment"]
+    assert task["choices"] == ["classify", "detect", "obb", "pose", "segment"]
     assert (task["used"], task["default"]) == ("writing", "detect")
     assert all(option["help"] for one in found.values() for option in one["options"])
 

@@ -12,6 +12,7 @@ import annokit
 from annokit.model import Asset, Box, DataRow, Label, Line, ObjectAnnotation, Polygon
 
 WRITABLE = [one.name for one in annokit.formats() if one.writer is not None]
+BOTH = [one.name for one in annokit.formats() if one.writer is not None and one.reader is not None]
 READABLE = [one.name for one in annokit.formats() if one.reader is not None]
 OBJECTS = "object:"
 
@@ -51,7 +52,7 @@ def survive(path: Path, name: str, mode: str) -> None:
     assert "\n" not in problem
 
 
-@pytest.mark.parametrize("name", WRITABLE)
+@pytest.mark.parametrize("name", BOTH)
 def test_what_was_written_comes_back(name: str, tmp_path: Path) -> None:
     target = target_of(tmp_path, name)
     report = annokit.write(rows(), target, format=name, verify=True)
@@ -72,10 +73,11 @@ def test_what_was_written_comes_back(name: str, tmp_path: Path) -> None:
 def test_an_empty_dataset_is_a_dataset(name: str, tmp_path: Path) -> None:
     target = target_of(tmp_path, name)
     annokit.write([], target, format=name)
-    assert list(annokit.read(target, format=name)) == []
+    if name in READABLE:
+        assert list(annokit.read(target, format=name)) == []
 
 
-@pytest.mark.parametrize("name", WRITABLE)
+@pytest.mark.parametrize("name", BOTH)
 def test_a_truncated_output_is_refused_or_read_never_a_crash(name: str, tmp_path: Path) -> None:
     target = target_of(tmp_path, name)
     annokit.write(rows(), target, format=name)
