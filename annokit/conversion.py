@@ -10,16 +10,24 @@ from typing import Any, TypeAlias
 import msgspec
 
 from annokit.dataset import Dataset, chained
-from annokit.errors import AccountingError
+from annokit.errors import AccountingError, UsageError
 from annokit.formats import detect as detect_format
 from annokit.formats import parse_options, reader_of, writer_of
 from annokit.io.limits import DEFAULT_LIMITS, Limits
 from annokit.io.output import StagedFile, StagedFolder, staged
 from annokit.io.source import Readable, Source, sources
 from annokit.model import DataRow
+from annokit.repair import repair as repaired
 from annokit.report import Report
 from annokit.run import OnError, Run
-from annokit.select import assign_splits, choose_labels, parse_split, rename_classes, select_classes
+from annokit.select import (
+    assign_splits,
+    choose_labels,
+    note_details,
+    parse_split,
+    rename_classes,
+    select_classes,
+)
 
 __all__ = ["Labels", "convert", "detect", "read", "write"]
 
@@ -72,12 +80,18 @@ def read(
     >>> [row.name for row in read([line], format="labelbox")]
     ['a.jpg']
     """
+    if on_error not in ("raise", "skip"):
+        raise UsageError(
+            f"expected on_error raise or skip, got {on_error!r}",
+            hint="quarantine needs an output to stand beside: write and convert take it",
+        )
     return _read(sources(_serialised(source)), format, on_error, options)
 
 
 def _read(
     opened: Sequence[Source], format: str | None, on_error: OnError, options: Mapping[str, Any]
 ) -> Dataset:
+    _tell_apart(opened)
     readers = [reader_of(format or detect_format(one).name) for one in opened]
     known = {field for reader in readers for field in reader.options.__struct_fields__}
     parts = []
@@ -89,6 +103,15 @@ def _read(
     dataset.on_error = on_error
     dataset.paths = tuple(one.path for one in opened if one.path is not None)
     return dataset
+
+
+def _tell_apart(opened: Sequence[Source]) -> None:
+    """Give sources of one name names of their own: rows are told apart by the source they come from."""
+    seen: dict[str, int] = {}
+    for one in opened:
+        seen[one.name] = seen.get(one.name, 0) + 1
+        if seen[one.name] > 1:
+            one.name = f"{one.name} ({seen[one.name]})"
 
 
 def _serialised(source: Any) -> Any:
@@ -108,6 +131,7 @@ def write(
     labels: str | None = None,
     classes: Sequence[str] | None = None,
     rename: Mapping[str, str] | None = None,
+    repair: Sequence[str] = (),
     split: str | None = None,
     seed: int = 0,
     on_error: OnError = "raise",
@@ -133,6 +157,8 @@ def write(
         Keep these classes, numbered in this order.
     rename : mapping, optional
         Old to new class names, applied before `classes`.
+    repair : sequence of {"make-valid", "clip", "drop-degenerate"}
+        Mend shapes, in this order; see `annokit.repair`.
     split, seed : str, int
         Shares such as ``train=.8,val=.2``.
     on_error : {"raise", "skip", "quarantine"}
@@ -158,7 +184,7 @@ def write(
     given = parse_options(writer.options, options, f"writing {format}")
     account = Report(source=dataset.source, target=os.fspath(target))
     put_aside = StagedFile(
-        f"{Path(target)}.quarantine.ndjson", overwrite=True, sources=dataset.paths, optional=True
+        f"{Path(target)}.quarantine.ndjson", overwrite=overwrite, sources=dataset.paths, optional=True
     )
     beside = StagedFile(report or f"{Path(target)}.report.json", overwrite=True, sources=dataset.paths)
     is_file = writer.target == "file" or (writer.target == "either" and Path(target).suffix == ".parquet")
@@ -168,14 +194,19 @@ def write(
             on_error=on_error, report=account, quarantine=put_aside.path, limits=limits, progress=progress
         )
         chosen = _chosen(dataset, account, labels, classes, rename, split, seed)
+        chosen = repaired(chosen, repair)
+        if not writer.keeps_details:
+            chosen = note_details(chosen)
         with run:
             writer.write(chosen, place.path, given, run)
+        if not run.finished:
+            raise AccountingError("the writer stopped before the last row", hint="a bug in annokit")
         account.check()
         if strict:
             account.check_strict()
         if verify:
             _verify(place.path, format, account)
-        beside.path.write_text(account.to_json(), encoding="utf-8")
+        beside.path.write_text(account.to_json(), encoding="utf-8", errors="backslashreplace")
     return account
 
 
@@ -191,9 +222,11 @@ def _chosen(
     """The dataset behind every step that was asked for."""
     account.count("read", "categories", len(dataset.ontology.tools))
     chosen = rename_classes(choose_labels(dataset, labels), rename or {})
-    if classes:
+    renamed = len(chosen.ontology.tools)
+    account.count("merged", "categories", len(dataset.ontology.tools) - renamed)
+    if classes is not None:
         chosen = select_classes(chosen, classes)
-        dropped = len(dataset.ontology.tools) - len(chosen.ontology.tools)
+        dropped = renamed - len(chosen.ontology.tools)
         if dropped:
             account.lose("class-not-chosen", "categories", "it is not among --classes", n=dropped)
     return assign_splits(chosen, parse_split(split), seed) if split else chosen

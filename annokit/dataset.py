@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from annokit.errors import UsageError
 from annokit.model import Answer, Classification, DataRow, ObjectAnnotation, Ontology, Option, Tool, Track
 from annokit.report import census
 from annokit.run import OnError, Run
@@ -81,6 +82,11 @@ class Dataset:
     @classmethod
     def from_rows(cls, rows: Sequence[DataRow], ontology: Ontology | None = None) -> Dataset:
         """A dataset of rows in memory; without an ontology the classes are those that occur."""
+        for row in rows:
+            if not isinstance(row, DataRow):
+                raise UsageError(
+                    f"expected data rows, got {type(row).__name__}", hint="annokit.model.DataRow"
+                )
         made = cls(lambda _run: rows, source="<memory>")
         if ontology is not None:
             given = ontology
@@ -95,6 +101,7 @@ class Dataset:
         for row in self._rows(run):
             run.report.count_all("read", census(row))
             yield row
+        run.finished = True
 
     def through(
         self,

@@ -92,8 +92,10 @@ def _count(what: DataRow | Label | Annotation, counts: Census) -> None:
         counts["tracks"] += 1
         counts["keyframes"] += int(what.is_keyframe.sum())
         _count_questions(what.classifications, counts)
-    else:
+    elif isinstance(what, Relationship):
         counts["relationships"] += 1
+    else:
+        raise TypeError(f"expected an annotation, got {type(what).__name__}")
 
 
 def _count_questions(classifications: Iterable[Classification], counts: Census) -> None:

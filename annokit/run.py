@@ -63,6 +63,8 @@ class Run:
         self._handle: IO[str] | None = None
         self._progress = progress
         self._rejected = 0
+        self.finished = False
+        """Whether the rows of the source were read to their end."""
 
     def __enter__(self) -> Self:
         return self
@@ -99,8 +101,7 @@ class Run:
         if self.on_error == "quarantine":
             column = "quarantined"
             self._put_aside(error, kind, raw, format, context)
-        place = str(error.where) or None
-        self.report.lose(error.code, kind, error.problem, example=place, column=column)
+        self.report.lose(error.code, kind, error.problem, example=str(error), column=column)
 
     def _put_aside(
         self, error: AnnokitError, kind: str, raw: bytes | None, format: str, context: Context | None
@@ -115,12 +116,14 @@ class Run:
             "format": format,
             "annokit": __version__,
         }
-        if raw is not None:
+        if raw:  # a line that was too long to be held comes without its bytes
             line |= _as_text(raw) | {"sha256": hashlib.sha256(raw).hexdigest()}
         if context is not None:
             line["context"] = context()
         if self._handle is None:
-            self._handle = self._quarantine.open("w", encoding="utf-8", newline="\n")
+            self._handle = self._quarantine.open(
+                "w", encoding="utf-8", errors="backslashreplace", newline="\n"
+            )
         self._handle.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import hashlib
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
@@ -12,12 +13,29 @@ from msgspec.structs import replace
 
 from annokit.dataset import Dataset, Outline
 from annokit.errors import UsageError
-from annokit.model import DataRow, Label, ObjectAnnotation, Ontology, Tool, Track
+from annokit.model import (
+    Annotation,
+    DataRow,
+    Label,
+    ObjectAnnotation,
+    Ontology,
+    Relationship,
+    Tool,
+    Track,
+)
 from annokit.report import Report, census
 from annokit.run import Run
 
-__all__ = ["assign_splits", "choose_labels", "parse_split", "rename_classes", "select_classes"]
+__all__ = [
+    "assign_splits",
+    "choose_labels",
+    "note_details",
+    "parse_split",
+    "rename_classes",
+    "select_classes",
+]
 
+_RESERVED = {"names", "path", "nc", "download"}  # keys that a YOLO data.yaml has for other things
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _Choice = Callable[[Sequence[Label]], Sequence[int]]
 """Given the labels of a row, the places of those to take."""
@@ -101,6 +119,23 @@ def _supersede(row: DataRow, chosen: Sequence[int], report: Report) -> None:
             )
 
 
+def note_details(dataset: Dataset) -> Dataset:
+    """Name what stands around the annotations, for writers that have no place for it."""
+
+    def step(rows: Iterator[DataRow], run: Run) -> Iterator[DataRow]:
+        for row in rows:
+            if row.metadata or row.attachments:
+                why = "its metadata and attachments have no place there"
+                run.report.note("row-details", "data_rows", why, example=row.name, lossy=True)
+            for label in row.labels:
+                if label.annotator_id is not None or label.created_at is not None:
+                    why = "who made it, when and in what time has no place there"
+                    run.report.note("label-details", "labels", why, example=row.name)
+            yield row
+
+    return dataset.through(step)
+
+
 def rename_classes(dataset: Dataset, names: Mapping[str, str]) -> Dataset:
     """Give classes new names; classes that end up with one name become one class."""
     if not names:
@@ -109,27 +144,40 @@ def rename_classes(dataset: Dataset, names: Mapping[str, str]) -> Dataset:
 
     def step(rows: Iterator[DataRow], _run: Run) -> Iterator[DataRow]:
         for row in rows:
-            yield _each_annotation(row, lambda a: _renamed(a, names))
+            labels = [
+                replace(label, annotations=tuple([_renamed(a, names) for a in label.annotations]))
+                for label in row.labels
+            ]
+            yield replace(row, labels=tuple(labels))
 
     def outline(found: Outline) -> Outline:
-        tools = [replace(tool, name=names.get(tool.name, tool.name)) for tool in found.ontology.tools]
-        return replace(found, ontology=replace(found.ontology, tools=tuple(tools)))
+        tools: dict[tuple[str | None, str], Tool] = {}
+        for tool in found.ontology.tools:
+            name = names.get(tool.name, tool.name)
+            apart = None if name in names.values() else tool.id  # classes of one name may be two otherwise
+            tools.setdefault((apart, name), replace(tool, name=name))
+        return replace(found, ontology=replace(found.ontology, tools=tuple(tools.values())))
 
     return dataset.through(step, outline)
 
 
-def _renamed(a: ObjectAnnotation | Track, names: Mapping[str, str]) -> ObjectAnnotation | Track:
-    return replace(a, tool_name=names[a.tool_name]) if a.tool_name in names else a
+def _renamed(a: Annotation, names: Mapping[str, str]) -> Annotation:
+    if isinstance(a, ObjectAnnotation | Track) and a.tool_name in names:
+        return replace(a, tool_name=names[a.tool_name])
+    return a
 
 
 def select_classes(dataset: Dataset, names: Sequence[str]) -> Dataset:
     """Keep these classes only, in this order; objects of others are counted as unsupported."""
+    if isinstance(names, str) or not names:
+        raise UsageError(f"expected a list of class names, got {names!r}", hint='like ["person", "car"]')
     _require_known(names, dataset.ontology.tools)
     wanted = set(names)
 
     def step(rows: Iterator[DataRow], run: Run) -> Iterator[DataRow]:
         for row in rows:
-            yield _each_annotation(row, lambda a: _if_wanted(a, wanted, run.report))
+            labels = [replace(label, annotations=_wanted(label, wanted, run.report)) for label in row.labels]
+            yield replace(row, labels=tuple(labels))
 
     def outline(found: Outline) -> Outline:
         return replace(found, ontology=_selected(found.ontology, names))
@@ -143,13 +191,20 @@ def _selected(ontology: Ontology, names: Sequence[str]) -> Ontology:
     return replace(ontology, tools=tuple(tools))
 
 
-def _if_wanted(
-    a: ObjectAnnotation | Track, wanted: set[str], report: Report
-) -> ObjectAnnotation | Track | None:
-    if a.tool_name in wanted:
-        return a
-    report.lose_all("class-not-chosen", census(a), "its class is not among --classes", example=a.tool_name)
-    return None
+def _wanted(label: Label, wanted: set[str], report: Report) -> tuple[Annotation, ...]:
+    """The annotations of a label without the objects of other classes, and without links to these."""
+    kept, gone = [], set()
+    for a in label.annotations:
+        if not isinstance(a, ObjectAnnotation | Track) or a.tool_name in wanted:
+            kept.append(a)
+        else:
+            gone.add(a.id)
+            why = "its class is not among --classes"
+            report.lose_all("class-not-chosen", census(a), why, example=a.tool_name)
+    loose = [a for a in kept if isinstance(a, Relationship) and {a.source, a.target} & (gone - {None})]
+    for link in loose:
+        report.lose_all("end-not-chosen", census(link), "it leads to an object that is not among --classes")
+    return tuple([a for a in kept if not any(a is link for link in loose)])
 
 
 def _require_known(names: Mapping[str, str] | Sequence[str], tools: Sequence[Tool]) -> None:
@@ -159,24 +214,6 @@ def _require_known(names: Mapping[str, str] | Sequence[str], tools: Sequence[Too
         raise UsageError(
             f"no class is called {missing[0]!r}", hint=f"classes: {', '.join(sorted(known)[:20]) or 'none'}"
         )
-
-
-def _each_annotation(
-    row: DataRow, change: Callable[[ObjectAnnotation | Track], ObjectAnnotation | Track | None]
-) -> DataRow:
-    """The row with every object and track changed, or left out where `change` gives None."""
-    labels = []
-    for label in row.labels:
-        kept = []
-        for annotation in label.annotations:
-            if isinstance(annotation, ObjectAnnotation | Track):
-                changed = change(annotation)
-                if changed is not None:
-                    kept.append(changed)
-            else:
-                kept.append(annotation)  # type: ignore[arg-type]  # the list is of annotations
-        labels.append(replace(label, annotations=tuple(kept)))
-    return replace(row, labels=tuple(labels))
 
 
 def parse_split(text: str) -> dict[str, float]:
@@ -192,15 +229,16 @@ def parse_split(text: str) -> dict[str, float]:
             shares[name] = float(share)
         except ValueError:
             raise UsageError(f"expected NAME=SHARE, got {part!r}", hint="like train=.8,val=.2") from None
-    if any(share < 0 for share in shares.values()) or abs(sum(shares.values()) - 1) > 1e-6:
+    if any(share < 0 for share in shares.values()) or not math.isclose(sum(shares.values()), 1, abs_tol=1e-6):
         raise UsageError(f"expected shares that add up to 1, got {text!r}", hint="like train=.8,val=.2")
-    if any(not name.isidentifier() for name in shares):
+    folded = {name.casefold() for name in shares}
+    if len(folded) < len(text.split(",")) or folded & _RESERVED or not all(n.isidentifier() for n in shares):
         raise UsageError(f"expected plain split names, got {text!r}", hint="like train=.8,val=.2")
     return shares
 
 
 def assign_splits(dataset: Dataset, shares: Mapping[str, float], seed: int) -> Dataset:
-    """Give every data row a split by its name: exact shares, the same for any order of the rows.
+    """Give every data row a split by its name: exact shares of all rows read, the same for any order.
 
     Data rows of one name stay together, and so does a video, which is one data row.
     """

@@ -47,5 +47,5 @@ FORMAT = Format(
     title="Parquet tables: a folder with everything, or FILE.parquet with the annotations alone",
     sniff=_sniff,
     reader=Reader(read=_read, options=NoOptions),
-    writer=Writer(write=_write, options=NoOptions, target="either"),
+    writer=Writer(write=_write, options=NoOptions, target="either", keeps_details=True),
 )

@@ -161,6 +161,7 @@ def staged(*parts: StagedFile | StagedFolder) -> Iterator[None]:
     run with the same main output is refused meanwhile.
     """
     main = parts[-1].target
+    _check_apart([part.target for part in parts])
     try:
         with writing(main), locked(main):
             for part in parts:
@@ -174,6 +175,14 @@ def staged(*parts: StagedFile | StagedFolder) -> Iterator[None]:
         for part in parts:
             with suppress(OSError):  # what cannot be removed now is by the next run
                 remove(part.path)
+
+
+def _check_apart(targets: Sequence[Path]) -> None:
+    """Refuse outputs that would replace one another."""
+    for place, target in enumerate(targets):
+        for other in targets[place + 1 :]:
+            if target == other or target in other.parents or other in target.parents:
+                raise refused(target, f"it would stand where {other} does", hint="give each its own place")
 
 
 @contextmanager

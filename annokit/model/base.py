@@ -100,6 +100,8 @@ def is_final(values: Any, dtype: Any) -> bool:
 def _coerced(values: Any, dtype: Any, shape: tuple[int | None, ...] | None) -> NDArray[Any]:
     try:
         array = np.array(values, dtype=dtype)
+        if array.dtype.kind in "iu" and not np.array_equal(array, values):
+            raise ValueError(f"{np.asarray(values).ravel()[:4].tolist()} would change")
     except (TypeError, ValueError, OverflowError) as error:
         raise GeometryError(f"expected numbers that make an array of {np.dtype(dtype)}: {error}") from error
     if array.size == 0 and shape is not None:  # [] says nothing of its second axis
