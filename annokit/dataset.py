@@ -93,6 +93,79 @@ class Dataset:
             made._make_outline = lambda: Outline(given, _keys(rows))
         return made
 
+    @classmethod
+    def from_arrays(
+        cls,
+        names: str | Sequence[str],
+        sizes: Any = None,
+        *,
+        classes: Sequence[str],
+        class_ids: Any,
+        boxes_xyxy: Any = None,
+        masks: Any = None,
+        scores: Any = None,
+    ) -> Dataset:
+        """A dataset of what a model found, in one image or in several.
+
+        Parameters
+        ----------
+        names : str or sequence of str
+            The image's file name; or one name for each image, and then each of the following but
+            `classes` holds one entry for each image, too.
+        sizes : (int, int), optional
+            Height and width of the image; not needed where there are masks.
+        classes : sequence of str
+            The class names by index.
+        class_ids : (n,) integers
+            The class of each object.
+        boxes_xyxy : (n, 4) numbers, optional
+            Left, top, right, bottom in pixels, the far edge exclusive.
+        masks : (n, h, w) bool or integers, optional
+            Where each object is. With boxes as well, these stand beside the masks as stated.
+        scores : (n,) numbers, optional
+            The confidence of each object; NaN for none.
+
+        Raises
+        ------
+        UsageError
+            Arrays that do not fit each other, or classes that are not there.
+        GeometryError
+            Boxes that are none.
+
+        Examples
+        --------
+        >>> found = Dataset.from_arrays(
+        ...     "a.jpg", (80, 100), classes=["car"], class_ids=[0], boxes_xyxy=[[10, 20, 40, 60]], scores=[0.9]
+        ... )
+        >>> [(one.tool_name, one.confidence) for row in found for one in row.labels[0].objects]
+        [('car', 0.9)]
+
+        Detections of supervision:
+        ``Dataset.from_arrays(path, image.shape[:2], classes=names, class_ids=found.class_id,
+        boxes_xyxy=found.xyxy, masks=found.mask, scores=found.confidence)``
+        """
+        from annokit.geometry.arrays import row_from_arrays
+
+        given = {
+            "sizes": sizes,
+            "class_ids": class_ids,
+            "boxes_xyxy": boxes_xyxy,
+            "masks": masks,
+            "scores": scores,
+        }
+        if isinstance(names, str):
+            names, given = [names], {key: None if one is None else [one] for key, one in given.items()}
+        columns = [[None] * len(names) if column is None else list(column) for column in given.values()]
+        for what, column in zip(given, columns, strict=True):
+            if len(column) != len(names):
+                raise UsageError(f"expected {what} for each of {len(names)} images, got {len(column)}")
+        rows = [
+            row_from_arrays(name, size, classes, *arrays)
+            for name, size, *arrays in zip(names, *columns, strict=True)
+        ]
+        kind = "box" if masks is None else "mask"
+        return cls.from_rows(rows, Ontology(tools=tuple(Tool(name=name, kind=kind) for name in classes)))
+
     def __iter__(self) -> Iterator[DataRow]:
         return self.rows(Run(on_error=self.on_error))
 
