@@ -36,6 +36,12 @@ def _renames(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ..
 )
 @click.option("--classes", metavar="A,B", callback=_names, help="Keep these classes, in this order.")
 @click.option("--rename", metavar="OLD=NEW", multiple=True, callback=_renames, help="Rename a class.")
+@click.option(
+    "--repair",
+    type=click.Choice(["make-valid", "clip", "drop-degenerate"]),
+    multiple=True,
+    help="Mend shapes by this name, counted; `annokit validate` says what is wrong.",
+)
 @click.option("--split", metavar="NAME=SHARE,...", help="Like train=.8,val=.2.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Which of all possible splits.")
 @click.option(

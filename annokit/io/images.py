@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.ImageFile import ImageFile
 
-__all__ = ["image_size", "read_png_pixels"]
+__all__ = ["image_orientation", "image_size", "read_png_pixels"]
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "JPEG2000", "AVIF", "PPM")
 _BROKEN = (
@@ -57,6 +57,14 @@ def image_size(source: Path | BinaryIO, limits: Limits = DEFAULT_LIMITS) -> tupl
         width, height = map(int, (tags[256], tags[257]) if tags else image.size)
         _check_size(height, width, name, limits)
     return height, width
+
+
+def image_orientation(source: Path | BinaryIO) -> int:
+    """The EXIF orientation, 1 to 8; 1, as stored, where the image does not say."""
+    with _opened(source) as (handle, name), _pillow(name):
+        image = _identified(handle)
+        value = None if image is None else image.getexif().get(274)
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
 def read_png_pixels(

@@ -1,0 +1,68 @@
+"""What is wrong with labels: shapes, references, sizes, and what a trainer would drop."""
+
+from __future__ import annotations
+
+import os
+
+from annokit.dataset import Dataset
+from annokit.io.batches import batched
+from annokit.io.limits import DEFAULT_LIMITS, Limits
+from annokit.report import Loss
+from annokit.run import Run
+from annokit.validate._findings import Example, Finding, Findings, ValidationReport
+from annokit.validate._references import References
+from annokit.validate._shapes import check_shapes, items
+from annokit.validate._targets import TARGETS, target_check
+
+__all__ = ["TARGETS", "Example", "Finding", "ValidationReport", "validate"]
+
+_BATCH = 500
+
+
+def validate(
+    dataset: Dataset,
+    target: str | None = None,
+    *,
+    image_dir: str | os.PathLike[str] | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> ValidationReport:
+    """Look for faults in one pass; nothing is changed, and nothing found is raised.
+
+    Parameters
+    ----------
+    target : {"yolo", "coco", "labelbox"}, optional
+        Also name what the usual tools of this format would drop or refuse.
+    image_dir : path, optional
+        Look for the image of every row here, and compare its size.
+
+    Examples
+    --------
+    >>> from annokit.model import Box, DataRow, Label, ObjectAnnotation
+    >>> flat = ObjectAnnotation(tool_name="car", geometry=Box(x=8, y=8, width=30, height=0))
+    >>> report = validate(Dataset.from_rows([DataRow(id="r1", labels=(Label(annotations=(flat,)),))]))
+    >>> [(found.code, found.severity) for found in report.findings]
+    [('zero-area', 'error'), ('no-size', 'warning')]
+    >>> validate(Dataset.from_rows([])).findings
+    []
+    """
+    judge = target_check(target) if target else None
+    found, run = Findings(), Run(on_error="skip", limits=limits)
+    references = References(found, dataset, image_dir, limits, "error" if target == "coco" else "warning")
+    for rows in batched(dataset.rows(run), _BATCH):
+        check_shapes(found, items(rows))
+        for row in rows:
+            references.check(row)
+            if judge is not None:
+                judge(found, row)
+    for loss in run.report.losses:
+        found.take(_unread(loss))
+    kinds = run.report.kinds
+    annotations = sum(n["read"] for kind, n in kinds.items() if kind not in ("data_rows", "labels"))
+    return ValidationReport(kinds["data_rows"]["read"], annotations, target, found.sorted())
+
+
+def _unread(loss: Loss) -> Finding:
+    """What the reader put aside, or noted."""
+    examples = [Example(detail=example) for example in loss.examples]
+    severity = "error" if loss.level == "lost" else "warning"
+    return Finding(loss.code, loss.kind, severity, loss.count, loss.message, examples)  # type: ignore[arg-type]  # one of two words

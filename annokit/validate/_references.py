@@ -1,0 +1,165 @@
+"""Whether what points somewhere leads there: ids, names, classes, relationships, frames, images."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from annokit.dataset import Dataset
+from annokit.errors import AnnokitError, UsageError, Where
+from annokit.io.images import image_orientation, image_size
+from annokit.io.limits import Limits
+from annokit.model import DataRow, Label, ObjectAnnotation, Relationship, Track
+from annokit.report import kind_of
+from annokit.validate._findings import Findings, Severity
+
+__all__ = ["References"]
+
+
+class References:
+    """Checks that need more than one record; of ids and names only hashes are kept.
+
+    Parameters
+    ----------
+    found : Findings
+        Where faults go.
+    dataset : Dataset
+        For its classes.
+    image_dir : path or None
+        Where the images are; without it, at the rows' own absolute paths.
+    id_severity : {"error", "warning"}
+        How bad a repeated annotation id is.
+    """
+
+    def __init__(
+        self,
+        found: Findings,
+        dataset: Dataset,
+        image_dir: str | os.PathLike[str] | None,
+        limits: Limits,
+        id_severity: Severity,
+    ) -> None:
+        if image_dir is not None and not Path(image_dir).is_dir():
+            raise UsageError("expected a folder of images", where=Where(os.fspath(image_dir)))
+        self._found, self._limits, self._id_severity = found, limits, id_severity
+        self._folder = None if image_dir is None else Path(image_dir).resolve()
+        self._tools = {tool.name for tool in dataset.ontology.tools}
+        self._tool_ids = {tool.id for tool in dataset.ontology.tools if tool.id}
+        self._ids: set[int] = set()
+        self._names: set[int] = set()
+        self._annotations: set[int] = set()
+
+    def check(self, row: DataRow) -> None:
+        """Everything about one row and its labels."""
+        if _seen(self._ids, f"{row.source}\0{row.id}"):
+            self._add(row, "repeated-id", "error", "two data rows have one id")
+        if _seen(self._names, row.name):
+            self._add(row, "repeated-name", "warning", "two data rows have one name; files get a hash each")
+        if row.asset.media_type == "image":
+            self._check_image(row)
+        for label in row.labels:
+            self._check_label(row, label)
+
+    def _add(
+        self,
+        row: DataRow,
+        code: str,
+        severity: Severity,
+        message: str,
+        kind: str = "data_rows",
+        annotation: str | None = None,
+        detail: str | None = None,
+    ) -> None:
+        self._found.add(code, kind, severity, message, row=row, annotation=annotation, detail=detail)
+
+    def _check_label(self, row: DataRow, label: Label) -> None:
+        if not label.annotations and not label.skipped and (label.annotator_id or label.created_at):
+            message = "an annotator submitted a label without annotations, and did not skip the row"
+            self._add(row, "empty-label", "warning", message, "labels", label.id)
+        ids = {one.id for one in label.annotations}
+        for one in label.annotations:
+            if one.id and _seen(self._annotations, f"{row.source}\0{one.id}"):
+                message = "two annotations have one id"
+                self._add(row, "repeated-annotation-id", self._id_severity, message, kind_of(one), one.id)
+            if isinstance(one, Relationship):
+                self._check_relationship(row, one, ids)
+            elif isinstance(one, ObjectAnnotation | Track):
+                self._check_object(row, one)
+
+    def _check_relationship(self, row: DataRow, one: Relationship, ids: set[str | None]) -> None:
+        for end in (one.source, one.target):
+            if end is None or end not in ids:
+                message = "a relationship leads to an annotation that is not in its label"
+                self._add(row, "dangling-relationship", "error", message, kind_of(one), one.id, end)
+
+    def _check_object(self, row: DataRow, one: ObjectAnnotation | Track) -> None:
+        if one.tool_name not in self._tools and one.tool_id not in self._tool_ids:
+            message = "its class is not in the ontology"
+            self._add(row, "unknown-class", "error", message, kind_of(one), one.id, one.tool_name)
+        count = row.asset.frame_count
+        last = _last_frame(one)
+        if count is not None and last is not None and last >= count:
+            detail = f"frame {last} of {count}"
+            self._add(
+                row, "frame-outside", "error", "it has frames the video has not", kind_of(one), one.id, detail
+            )
+
+    def _check_image(self, row: DataRow) -> None:
+        asset = row.asset
+        if not (asset.width and asset.height):
+            self._add(row, "no-size", "warning", "the height and width of the image are not known")
+        path = self._image(row)
+        if path is None:
+            return
+        if not os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises on names too long
+            self._add(row, "missing-image", "error", "the image file is not there", detail=str(path))
+            return
+        try:
+            size = image_size(path, self._limits)
+            turned = image_orientation(path) > 1
+        except AnnokitError as error:
+            self._add(row, "broken-image", "error", "the image file cannot be read", detail=error.problem)
+            return
+        self._check_size(row, size, turned)
+
+    def _check_size(self, row: DataRow, size: tuple[int, int], turned: bool) -> None:
+        stated = (row.asset.height, row.asset.width)
+        if None not in stated and stated != size:
+            detail = f"stated {stated[0]} x {stated[1]}, file {size[0]} x {size[1]}"
+            if turned and stated == size[::-1]:
+                message = "the stated size is that of the image as shown, not as stored (EXIF orientation)"
+                self._add(row, "size-as-shown", "warning", message, detail=detail)
+            else:
+                message = "the stated height and width are not those of the image file"
+                self._add(row, "size-disagrees", "error", message, detail=detail)
+        elif turned:
+            message = (
+                "viewers turn this image (EXIF orientation); the labels must be those of the stored pixels"
+            )
+            self._add(row, "turned-image", "warning", message)
+
+    def _image(self, row: DataRow) -> Path | None:
+        """Where the image of a row has to be, if that can be told; never outside the folder."""
+        uri = row.asset.uri or ""
+        if self._folder is None:
+            return Path(uri) if os.path.isabs(uri) and "://" not in uri else None  # noqa: PTH117 - no Path of a URL
+        names = [row.name, row.external_id or "", uri.partition("?")[0].rpartition("/")[2]]
+        paths = [Path(os.path.normpath(self._folder / name)) for name in names if name and "\0" not in name]
+        inside = [path for path in paths if path.is_relative_to(self._folder)]
+        there = [path for path in inside if os.path.isfile(path)]  # noqa: PTH113 - as above
+        return next(iter(there + inside), None)
+
+
+def _seen(before: set[int], name: str) -> bool:
+    value = hash(name)
+    if value in before:
+        return True
+    before.add(value)
+    return False
+
+
+def _last_frame(one: ObjectAnnotation | Track) -> int | None:
+    if isinstance(one, ObjectAnnotation):
+        return one.frame
+    frames = [int(part.max()) for part in (one.frames, one.segments) if part.size]
+    return max(frames, default=None)
