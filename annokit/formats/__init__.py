@@ -6,6 +6,7 @@ A new format is one module here, one line in `NAMES`, one test and one row in `d
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 import types
 from typing import Any
@@ -30,7 +31,7 @@ __all__ = [
     "writer_of",
 ]
 
-NAMES = ("coco", "labelbox", "labelbox-v1", "masks", "parquet", "yolo")
+NAMES = ("coco", "coco-results", "labelbox", "labelbox-v1", "masks", "parquet", "yolo")
 
 
 def get(name: str) -> Format:
@@ -68,6 +69,10 @@ def all_formats() -> list[Format]:
 def detect(source: Source) -> Format:
     """The one readable format `source` looks like; UsageError on none or several."""
     head = _head(source)
+    if re.match(rb'\{"code": "[\w-]+", "message": ', head.data):
+        raise UsageError(
+            "this is a quarantine file", where=Where(source.name), hint="annokit requeue makes a source of it"
+        )
     found = [one for one in all_formats() if one.reader is not None and one.sniff(head)]
     if len(found) == 1:
         return found[0]

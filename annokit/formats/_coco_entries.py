@@ -39,7 +39,8 @@ def entries(
     for place, index in enumerate(good):
         one = chosen[place]
         kept = _kept(one)
-        entry: dict[str, Any] = {"id": None, "image_id": None, "category_id": None}
+        entry: dict[str, Any] = {} if results else {"id": None}
+        entry |= {"image_id": None, "category_id": None}
         entry |= _segmentation(one.geometry, kept, strings.get(place), sizes[index], results)
         if isinstance(one.geometry, Keypoints):
             entry |= _keypoints(one.geometry, results)
@@ -54,6 +55,9 @@ def entries(
                 report.count("derived", "object:box")
         if one.confidence is not None:
             entry["score"] = one.confidence
+        elif results:
+            entry["score"] = 1.0
+            report.note("no-score", kind_of(one), "results need a score, and it has none: 1 is written")
         made[index] = entry | own_keys(kept)
     return made
 

@@ -24,6 +24,7 @@ from annokit.formats._coco_wire import (
     Document,
     Id,
     Image,
+    Rejected,
     ontology_of,
     plain,
     present,
@@ -68,8 +69,8 @@ class File:
         Decodes it.
     annotations_of : callable
         The exact bytes of every annotation, for the quarantine.
-    origin : str
-        Who made the annotations.
+    format : str
+        The name of the format; results are a list that a model made.
     image_dir : str, optional
         The folder of the images.
     """
@@ -80,10 +81,11 @@ class File:
         decode: Callable[[Limits], Decoded],
         annotations_of: Callable[[bytes], list[Raw]],
         *,
-        origin: Literal["human", "model"] = "human",
+        format: Literal["coco", "coco-results"] = "coco",
         image_dir: str | None = None,
     ) -> None:
-        self.source, self.origin = source, origin
+        self.source, self.format = source, format
+        self.prefix = "$" if format == "coco-results" else "$.annotations"
         self.annotations_of = annotations_of
         self.image_dir = Path(image_dir) if image_dir else None
         self._decode = decode
@@ -104,11 +106,11 @@ class File:
         for left_out in found.rejected:
             context = partial(_context, found.document, left_out.unit)
             kind = _KINDS[left_out.unit]
-            run.reject(left_out.error, kind, left_out.raw, format="coco", context=context)
+            run.reject(left_out.error, kind, left_out.raw, format=self.format, context=context)
         for path in found.twice:
             run.report.note(
                 "duplicate-key",
-                "object:unknown" if path.startswith("$.annotations") else "data_rows",
+                "object:unknown" if path.startswith(f"{self.prefix}[") else "data_rows",
                 "a key stands in one object twice, and the last one is taken",
                 example=path,
                 lossy=True,
@@ -124,7 +126,7 @@ class _Pass:
         self.file, self.document, self.run = file, found.document, run
         self.annotations = found.document.annotations or []
         self.categories = {category.id: category for category in found.document.categories or ()}
-        gone = {index for left_out in found.rejected if (index := _index(left_out.error)) is not None}
+        gone = {index for left_out in found.rejected if (index := _index(left_out, file.prefix)) is not None}
         total = len(self.annotations) + len(gone)
         self.positions = [i for i in range(total) if i not in gone] if gone else range(total)
         self.shapeless = all(_is_shapeless(one) for one in self.annotations)
@@ -144,7 +146,8 @@ class _Pass:
             yield from rows
 
     def _row(self, image: Image, annotations: Sequence[_Made]) -> DataRow:
-        label = Label(origin=self.file.origin, annotations=tuple(annotations))
+        origin: Literal["human", "model"] = "model" if self.file.format == "coco-results" else "human"
+        label = Label(origin=origin, annotations=tuple(annotations))
         return row_of(image, self.file.source.name, self.file.image_dir, (label,))
 
     def _grouped(self) -> dict[Id, list[tuple[int, Annotation]]]:
@@ -198,7 +201,7 @@ class _Pass:
         image: Image | None = None,
         category: Category | None = None,
     ) -> None:
-        path = f"$.annotations[{position}]"
+        path = f"{self.file.prefix}[{position}]"
         if error.where.path and error.where.path != "$":
             path += f".segmentation{error.where.path[1:]}"
         record = str(image.id) if image else str(wire.image_id)
@@ -207,7 +210,7 @@ class _Pass:
             error,
             "object:unknown",
             self._raws[position],
-            format="coco",
+            format=self.file.format,
             context=lambda: {
                 "images": [plain(image)] if image else [],
                 "categories": [plain(category)] if category else [],
@@ -357,9 +360,9 @@ def _kept(position: int, wire: Annotation, shape: Geometry | None) -> dict[str, 
     return kept
 
 
-def _index(error: AnnokitError) -> int | None:
-    """The index of the annotation an error of the decoder is about."""
-    found = re.match(r"\$\.annotations\[(\d+)\]", error.where.path or "")
+def _index(left_out: Rejected, prefix: str) -> int | None:
+    """The index of an annotation that could not be decoded."""
+    found = re.match(re.escape(prefix) + r"\[(\d+)\]", left_out.error.where.path or "")
     return int(found[1]) if found else None
 
 

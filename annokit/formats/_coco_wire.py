@@ -35,6 +35,7 @@ __all__ = [
     "ontology_of",
     "plain",
     "present",
+    "repeated",
 ]
 
 Id: TypeAlias = int | str
@@ -128,7 +129,7 @@ def decoded(source: Source, limits: Limits = DEFAULT_LIMITS) -> Decoded:
     with paused_gc():
         document = decode_document(held, Document, reject=reject, limits=limits)
     _check(document, source.name)
-    twice = _twice(raw, document, rejected)
+    twice = repeated(raw, document.annotations or [], rejected)
     for path in twice:
         if path in [f"$.{name}" for name in _LISTS]:
             problem = "expected the key once, got it twice, and the second would replace the first"
@@ -147,13 +148,12 @@ def _check(document: Document, file: str) -> None:
         raise InputError(problem, where=Where(file), hint=hint, code="other-format")
 
 
-def _twice(raw: bytes, document: Document, rejected: Sequence[Rejected]) -> list[str]:
+def repeated(raw: bytes, annotations: Sequence[Annotation], rejected: Sequence[Rejected]) -> list[str]:
     """The paths of keys that stand in one object twice, of which the decoder took the last.
 
     Counting the keys that decide what an annotation means tells for next to nothing that there are none;
     only where they are more than expected is it looked for.
     """
-    annotations = document.annotations or []
     expected = {
         "annotations": 1,
         "image_id": len(annotations),
