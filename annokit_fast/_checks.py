@@ -5,6 +5,7 @@ One dtype and one layout per argument means one compiled version per kernel.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -44,12 +45,20 @@ def freeze(array: Array) -> Array:
     if not array.flags.writeable:
         return array
     view = array[:]
-    view.flags.writeable = False
+    view.setflags(write=False)
     return view
 
 
 def vector(values: Any, dtype: npt.DTypeLike, name: str, ndim: int = 1) -> Array:
     """`values` as a read-only C-contiguous array of `dtype`; copied only where dtype or layout ask for it."""
+    if type(values) is np.ndarray and values.ndim == ndim and values.dtype == dtype:
+        flags = values.flags
+        if flags.carray:  # nothing to do but to make a view: the case where every microsecond counts
+            view = values[:]
+            view.setflags(write=False)
+            return view
+        if flags.c_contiguous and flags.aligned:
+            return values
     array = values if isinstance(values, np.ndarray) else np.asarray(values)
     if array.ndim != ndim:
         if array.size or ndim != 1:
@@ -159,10 +168,19 @@ def sizes(heights: Any, widths: Any, count: int) -> tuple[Array, Array]:
 
 
 def _constant(value: int, count: int) -> Array:
-    array = np.empty(count, np.int32)
-    array.fill(value)
-    array.flags.writeable = False
+    """`count` times `value`, in memory that nobody can write."""
+    if count <= _FEW:
+        return _few(value)[:count]
+    array = np.full(count, value, np.int32)
+    array.setflags(write=False)
     return array
+
+
+@functools.lru_cache(maxsize=64)
+def _few(value: int) -> Array:
+    array = np.full(_FEW, value, np.int32)
+    array.setflags(write=False)
+    return array[:]
 
 
 def output(out: Any, shape: tuple[int, ...], dtype: npt.DTypeLike, name: str = "out") -> Array:
@@ -181,6 +199,8 @@ def output(out: Any, shape: tuple[int, ...], dtype: npt.DTypeLike, name: str = "
 
 
 _INT32 = 2**31 - 1
+
+_FEW = 64
 
 _EMPTY, _START, _END = -2, -3, -4
 

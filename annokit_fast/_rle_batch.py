@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain
+from itertools import accumulate, chain
 from typing import Any, NoReturn, SupportsIndex
 
 import numpy as np
@@ -184,12 +184,13 @@ class RleBatch:
             values = [_ascii(text, i) for i, text in enumerate(values)]
             kinds = {bytes}
         if kinds <= {bytes}:
-            return batch_from_strings(b"".join(values), _ends(list(map(len, values))), heights, widths)
+            text = np.frombuffer(b"".join(values), np.uint8)
+            return _parsed(text, freeze(_ends_of(values)), *sizes(heights, widths, len(values)))
         if kinds & {str, bytes}:
             return cls.concatenate(map(cls.from_coco, items))
         lists = [vector(counts, np.uint32, f"counts of mask {i}") for i, counts in enumerate(values)]
         lists = [part if len(part) else np.zeros(1, np.uint32) for part in lists]
-        return cls(np.concatenate(lists), _ends(list(map(len, lists))), heights, widths)
+        return cls(np.concatenate(lists), _ends_of(lists), heights, widths)
 
     def to_coco(self, *, compressed: bool = True) -> list[dict[str, Any]]:
         """COCO's dicts, one a mask: counts as bytes, as pycocotools gives them, or as lists of int.
@@ -228,7 +229,10 @@ def batch_from_strings(buffer: Any, offsets: Any, heights: Any, widths: Any) -> 
     text = np.frombuffer(buffer, np.uint8) if not isinstance(buffer, np.ndarray) else buffer
     text = vector(text, np.uint8, "buffer")
     ends = ragged(offsets, len(text), "offsets", "bytes")
-    tall, wide = sizes(heights, widths, len(ends) - 1)
+    return _parsed(text, ends, *sizes(heights, widths, len(ends) - 1))
+
+
+def _parsed(text: Array, ends: Array, tall: Array, wide: Array) -> RleBatch:
     counts, starts, wrong, index = codec.from_strings(text, ends, tall, wide)
     if wrong == codec.BAD_SUM:
         raise ValueError(
@@ -247,6 +251,13 @@ def _ends(lengths: Array | Sequence[int]) -> Array:
     return offsets
 
 
+def _ends_of(items: Sequence[Any]) -> Array:
+    """Offsets of these items, one after the other."""
+    offsets = np.zeros(len(items) + 1, np.int64)
+    offsets[1:] = np.fromiter(accumulate(map(len, items)), np.int64, len(items))
+    return offsets
+
+
 def _sum_message(batch: RleBatch, i: int) -> str:
     counts = batch.counts[batch.offsets[i] : batch.offsets[i + 1]]
     height, width = int(batch.heights[i]), int(batch.widths[i])
@@ -256,7 +267,8 @@ def _sum_message(batch: RleBatch, i: int) -> str:
     return f"mask {i}: expected counts that add up to {height * width} ({height} x {width}), got {total}"
 
 
-def _coco_sizes(items: Sequence[Any]) -> tuple[Array, Array]:
+def _coco_sizes(items: Sequence[Any]) -> tuple[Any, Any]:
+    """Heights and widths; a number each where, as in most files, all items have one size."""
     try:
         pairs = [item["size"] for item in items if item["counts"] is not None]
         good = len(pairs) == len(items) and set(map(len, pairs)) <= {2}
@@ -264,6 +276,8 @@ def _coco_sizes(items: Sequence[Any]) -> tuple[Array, Array]:
         good = False
     if not good:
         _refuse_items(items)
+    if pairs and type(pairs[0]) is list and pairs.count(pairs[0]) == len(pairs):
+        return pairs[0][0], pairs[0][1]
     flat = list(chain.from_iterable(pairs))
     numbers = (
         np.array(flat, np.int64)
