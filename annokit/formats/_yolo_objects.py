@@ -92,7 +92,7 @@ def _keypoints(lines: Lines, rows: Rows, chosen: Indices, sizes: Floats) -> Iter
 
 def _pixels(lines: Lines, chosen: Indices, columns: Indices, sizes: Floats) -> Floats:
     """Pairs at the same columns of each line, in pixels: (n, pairs, 2)."""
-    shares = lines.numbers[lines.offsets[chosen][:, None] + columns].reshape(len(chosen), -1, 2)
+    shares = lines.numbers[lines.offsets[chosen][:, None] + columns].reshape(-1, len(columns) // 2, 2)
     pixels = _in_pixels(shares, sizes[lines.images[chosen]][:, None])
     pixels.flags.writeable = False
     return pixels
