@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from annokit.dataset import Dataset, chained
-from annokit.errors import AccountingError, UsageError
+from annokit.errors import AccountingError, InputError, UsageError
 from annokit.formats import detect as detect_format
 from annokit.formats import parse_options, reader_of, writer_of
 from annokit.io.limits import DEFAULT_LIMITS, Limits
@@ -179,9 +179,13 @@ def write(
         The account, already checked.
     """
     if not isinstance(dataset, Dataset):
+        if isinstance(dataset, DataRow):
+            raise UsageError("expected a dataset or a list of data rows, got one data row")
         dataset = Dataset.from_rows(list(dataset))
     writer = writer_of(format)
     given = parse_options(writer.options, options, f"writing {format}")
+    if split and not writer.keeps_splits:
+        raise UsageError(f"{format} has no place for splits, got {split!r}", hint="write each split apart")
     account = Report(source=dataset.source, target=os.fspath(target))
     put_aside = StagedFile(
         f"{Path(target)}.quarantine.ndjson", overwrite=overwrite, sources=dataset.paths, optional=True
@@ -202,12 +206,24 @@ def write(
         if not run.finished:
             raise AccountingError("the writer stopped before the last row", hint="a bug in annokit")
         account.check()
+        _check_readable(account)
         if strict:
             account.check_strict()
         if verify:
             _verify(place.path, format, account)
         beside.path.write_text(account.to_json(), encoding="utf-8", errors="backslashreplace")
     return account
+
+
+def _check_readable(account: Report) -> None:
+    """Refuse to write an empty dataset because nothing at all could be read."""
+    rows = account.kinds["data_rows"]
+    if rows["read"] and rows["quarantined"] + rows["skipped"] == rows["read"]:
+        first = next(loss for loss in account.losses if loss.kind == "data_rows")
+        raise InputError(
+            f"none of {rows['read']} data rows could be read, the first: {first.examples[0]}",
+            hint="is it the right format? nothing was written",
+        )
 
 
 def _chosen(

@@ -223,8 +223,9 @@ class Report:
         lost = [loss for loss in self.losses if loss.lossy]
         if lost:
             first = lost[0]
+            named = ", ".join(f"{loss.count} {loss.kind} {loss.code}" for loss in lost[:8])
             raise LossyConversion(
-                f"{len(lost)} kinds of loss, first {first.count} x {first.code} ({first.kind}): {first.message}",
+                f"{len(lost)} kind{'s' * (len(lost) > 1)} of loss: {named}; first: {first.message}",
                 hint="nothing was written; run without strict to accept and count the losses",
             )
 

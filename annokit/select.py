@@ -35,6 +35,7 @@ __all__ = [
     "select_classes",
 ]
 
+_SHOWN = 20
 _RESERVED = {"names", "path", "nc", "download"}  # keys that a YOLO data.yaml has for other things
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _Choice = Callable[[Sequence[Label]], Sequence[int]]
@@ -54,8 +55,12 @@ def choose_labels(dataset: Dataset, policy: str | None) -> Dataset:
     demanding = policy is not None and policy not in ("all", "newest")
 
     def step(rows: Iterator[DataRow], run: Run) -> Iterator[DataRow]:
+        found, annotators = False, dict[str, None]()
         for row in rows:
             chosen = choice(row.labels)
+            found = found or bool(chosen)
+            if demanding and not found and len(annotators) < _SHOWN:
+                annotators.update((str(label.annotator_id), None) for label in row.labels)
             if len(chosen) < len(row.labels):
                 _supersede(row, chosen, run.report)
             if demanding and not chosen:
@@ -65,6 +70,10 @@ def choose_labels(dataset: Dataset, policy: str | None) -> Dataset:
                 yield replace(row, labels=tuple(row.labels[place] for place in chosen))
             else:
                 yield row
+        if annotators and not found:
+            raise UsageError(
+                f"no data row has a label for {policy!r}", hint=f"annotators: {', '.join(annotators)}"
+            )
 
     return dataset.through(step)
 
@@ -114,7 +123,7 @@ def _supersede(row: DataRow, chosen: Sequence[int], report: Report) -> None:
             report.note(
                 "superseded-label",
                 "labels",
-                "another label of the data row was taken (--labels all keeps every one)",
+                "it is not the label asked for (--labels all keeps every one)",
                 example=f"{row.name} label {label.id}",
             )
 
@@ -222,6 +231,8 @@ def parse_split(text: str) -> dict[str, float]:
     >>> parse_split("train=.8,val=.2")
     {'train': 0.8, 'val': 0.2}
     """
+    if not isinstance(text, str):
+        raise UsageError(f"expected shares as text, got {type(text).__name__}", hint="like train=.8,val=.2")
     shares: dict[str, float] = {}
     for part in text.split(","):
         name, _, share = part.strip().partition("=")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import os
 import random
@@ -18,6 +19,7 @@ import pytest
 
 import annokit
 from annokit.errors import AccountingError, OutputError, UsageError
+from annokit.model import DataRow
 from annokit.report import Report
 
 
@@ -46,6 +48,48 @@ def test_an_existing_destination_is_left_alone_unless_told(source: Path, tmp_pat
     assert target.read_text() == "mine"
     annokit.convert(source, target, to="coco", overwrite=True)
     assert json.loads(target.read_text())["images"]
+
+
+def test_outputs_never_replace_one_another_nor_a_mended_quarantine(source: Path, tmp_path: Path) -> None:
+    target, mended = tmp_path / "o.json", tmp_path / "o.json.quarantine.ndjson"
+    with pytest.raises(OutputError, match="own place"):
+        annokit.convert(source, target, to="coco", report=target)
+    mended.write_text("mended by hand")
+    with pytest.raises(OutputError, match="overwrite"):
+        annokit.convert(source, target, to="coco")
+    assert mended.read_text() == "mended by hand"
+    assert not target.exists()
+
+
+def test_a_file_of_which_nothing_can_be_read_is_the_wrong_format(source: Path, tmp_path: Path) -> None:
+    with pytest.raises(annokit.AnnokitError, match="right format") as caught:
+        annokit.convert(source, tmp_path / "o.json", to="coco", format="labelbox", on_error="quarantine")
+    assert caught.value.exit_code == 3
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_writer_that_stops_early_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from annokit.formats import _coco_write
+
+    rows = [DataRow(id=str(i), external_id=f"{i}.jpg") for i in range(3)]
+    whole = _coco_write.batched
+    monkeypatch.setattr(_coco_write, "batched", lambda items, size: whole(itertools.islice(items, 1), size))
+    with pytest.raises(AccountingError, match="stopped before the last row"):
+        annokit.write(rows, tmp_path / "o.json", format="coco")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_sources_of_one_name_stay_apart(source: Path, tmp_path: Path) -> None:
+    annokit.convert([source, source], tmp_path / "o.json", to="coco")
+    written = json.loads((tmp_path / "o.json").read_text())
+    for kind in ("images", "annotations"):
+        ids = [entry["id"] for entry in written[kind]]
+        assert len(set(ids)) == len(ids)
+
+
+def test_details_without_a_place_are_named(samples: Path, tmp_path: Path) -> None:
+    report = annokit.convert(samples / "street.ndjson", tmp_path / "o.json", to="coco", labels="all")
+    assert {loss.code: loss.count for loss in report.losses}["label-details"] == 48
 
 
 def test_the_source_is_never_overwritten(source: Path, tmp_path: Path) -> None:
@@ -97,6 +141,13 @@ def test_a_dataset_reads_again_in_each_loop(source: Path) -> None:
         (lambda s, t: annokit.read("https://example.com/export.json"), "never downloads"),
         (lambda s, t: annokit.detect(b"hello"), "no known format"),
         (lambda s, t: annokit.read([]), "empty list"),
+        (lambda s, t: annokit.read(s, on_error="quarantine"), "needs an output"),
+        (lambda s, t: annokit.convert(s, t, to="coco", split="train=.8,val=.2"), "no place for splits"),
+        (lambda s, t: annokit.convert(s, t, to="yolo", split="names=.8,val=.2"), "plain split names"),
+        (lambda s, t: annokit.convert(s, t, to="yolo", split="train=nan,val=1"), "add up to 1"),
+        (lambda s, t: annokit.convert(s, t, to="coco", classes="person"), "list of class names"),
+        (lambda s, t: annokit.write([1], t, format="coco"), "expected data rows"),
+        (lambda s, t: annokit.write(DataRow(id="1"), t, format="coco"), "one data row"),
     ],
 )
 def test_calls_that_are_off_say_what_is_right(

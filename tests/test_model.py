@@ -161,6 +161,8 @@ def test_views_are_not_copied_and_copies_are_not_views() -> None:
         lambda: Keypoints(coords=SQUARE, visibility=[1]),
         lambda: Mask(counts=[3], height=2, width=2),
         lambda: Mask(counts=[-1, 5], height=2, width=2),
+        lambda: Mask(counts=[1.5, 2.5], height=2, width=2),
+        lambda: Mask(counts=np.array([-1, 5]), height=2, width=2),
         lambda: Track(
             tool_name="t", kind="box", frames=[3, 1], is_keyframe=[True, True], values=[(0, 0)] * 4
         ),

@@ -68,10 +68,17 @@ def test_a_single_label_is_left_alone_whatever_it_is() -> None:
 
 
 def test_rows_without_the_label_asked_for_are_dropped_and_named() -> None:
-    names, report = chosen([label("a")], "annotator:nobody")
-    assert names == []
-    assert report.kinds["data_rows"]["unsupported"] == 1
-    assert report.kinds["object:box"]["superseded"] == 1
+    rows = [DataRow(id="1", labels=(label("a"),)), DataRow(id="2", labels=(label("b"),))]
+    run = Run()
+    found = list(choose_labels(Dataset.from_rows(rows), "annotator:b@example.com").rows(run))
+    assert [row.id for row in found] == ["2"]
+    assert run.report.kinds["data_rows"]["unsupported"] == 1
+    assert run.report.kinds["object:box"]["superseded"] == 1
+
+
+def test_a_name_that_no_annotator_has_is_a_typo() -> None:
+    with pytest.raises(UsageError, match=r"a@example\.com"):
+        chosen([label("a")], "annotator:nobody")
 
 
 def test_unknown_policies_are_refused() -> None:

@@ -74,6 +74,10 @@ def _status(run: Callable[[], Any]) -> int:
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return error.exit_code
+    except BrokenPipeError:
+        raise
+    except OSError as error:  # stdout on a full disk
+        return _failed(f"cannot write: {error.strerror or error}", 7)
     except click.UsageError as error:
         hint = f" (see {error.ctx.command_path} --help)" if error.ctx else ""
         return _failed(error.format_message() + hint, error.exit_code)
@@ -98,7 +102,7 @@ def app() -> None:
     """Labels from annotation platforms to training data: nothing lost on the way.
 
     Exit codes: 0 good, 1 finished with records put aside, 2 usage, 3 bad input, 4 a limit, 5 unsafe input,
-    6 lossy under --strict, 7 output failed, 130 interrupted.
+    6 lossy under --strict, 7 output failed, 70 a bug of ours, 130 interrupted.
     """
 
 

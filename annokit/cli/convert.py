@@ -88,5 +88,5 @@ def command(
         say_report(account)
         say(f"written to {target}, report in {report or f'{beside}.report.json'}")
         if put_aside:
-            say(f"{put_aside} records put aside in {beside}.quarantine.ndjson (annokit requeue)")
+            say(f"{put_aside} records put aside, each with its reason, in {beside}.quarantine.ndjson")
     return 1 if put_aside or account.total("skipped") else 0

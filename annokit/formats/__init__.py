@@ -31,7 +31,7 @@ __all__ = [
     "writer_of",
 ]
 
-NAMES = ("coco", "coco-results", "labelbox", "labelbox-v1", "masks", "parquet", "yolo")
+NAMES = ("coco", "coco-panoptic", "coco-results", "labelbox", "labelbox-v1", "masks", "parquet", "yolo")
 
 
 def get(name: str) -> Format:

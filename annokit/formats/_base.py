@@ -50,13 +50,15 @@ class Reader(msgspec.Struct, Generic[_O], frozen=True):
 class Writer(msgspec.Struct, Generic[_O], frozen=True):
     """How a format is written: all rows of a dataset to one staged file or folder, accounted in the run.
 
-    `keeps_details` says that metadata and attachments of rows, and who made a label and when, are kept.
+    `keeps_details` says that metadata and attachments of rows, and who made a label and when, are kept;
+    `keeps_splits` that the output tells train from val.
     """
 
     write: Callable[[Dataset, Path, _O, Run], None]
     options: type[_O]
     target: Literal["file", "folder", "either"]
     keeps_details: bool = False
+    keeps_splits: bool = True
 
 
 class Format(msgspec.Struct, frozen=True):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import lru_cache
 from itertools import count, islice
+from functools import cache
 from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
@@ -278,11 +279,15 @@ def located(row_data: str | None, media: str) -> tuple[str | None, str | None]:
     return (None, row_data) if is_text else (row_data, None)
 
 
+@cache
+def _wire_names(kind: type[Wire]) -> list[tuple[str, str]]:
+    return [(one.encode_name, one.name) for one in msgspec.structs.fields(kind) if one.name != "extra"]
+
+
 def plain(value: Any) -> Any:
     """Decoded structs as the JSON values they came from, without the keys that were not there."""
     if isinstance(value, Wire):
-        fields = {one.encode_name: one.name for one in msgspec.structs.fields(value) if one.name != "extra"}
-        found = {key: plain(getattr(value, name)) for key, name in fields.items()}
+        found = {key: plain(getattr(value, name)) for key, name in _wire_names(type(value))}
         return {key: one for key, one in found.items() if one not in (None, UNSET)} | (value.extra or {})
     if isinstance(value, Raw):
         return decoder(Any).decode(value) if len(value) else None

@@ -60,5 +60,7 @@ FORMAT = Format(
     title="COCO JSON: instances, stuff, keypoints, captions",
     sniff=_sniff,
     reader=Reader(read=_read, options=ReadOptions),
-    writer=Writer(write=_coco_write.write, options=_coco_write.WriteOptions, target="file"),
+    writer=Writer(
+        write=_coco_write.write, options=_coco_write.WriteOptions, target="file", keeps_splits=False
+    ),
 )

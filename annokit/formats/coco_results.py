@@ -146,5 +146,5 @@ FORMAT = Format(
     title="COCO results list: boxes, runs, keypoints or captions with scores",
     sniff=_sniff,
     reader=Reader(read=_read, options=ReadOptions),
-    writer=Writer(write=_write, options=WriteOptions, target="file"),
+    writer=Writer(write=_write, options=WriteOptions, target="file", keeps_splits=False),
 )

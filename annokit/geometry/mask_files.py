@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -27,15 +28,24 @@ TABLE = "masks.csv"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
+_SIGNS = re.compile(
+    r"(?i)(token|expires|signature|keyname|key-pair-id|policy|x-amz-\w|x-goog-\w|s[eivprt]g?=)"
+)
+
+
 def mask_file_name(url: str) -> str:
     """The name under which `MaskFolder` looks for what `url` leads to: one of its own for each URL.
 
-    >>> mask_file_name("https://example.com/masks/m1?token=secret")
-    'm1~6dfab70778af0367.png'
+    What signs a URL changes with every export, so it has no part in the name.
+
+    >>> mask_file_name("https://example.com/masks/m1?token=a") == mask_file_name("https://example.com/masks/m1")
+    True
     """
-    last = url.partition("?")[0].rstrip("/").rpartition("/")[2]
-    stem = safe_name(last.removesuffix(".png"))[:80]
-    return f"{stem}~{hashlib.sha256(url.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}.png"
+    path, _, query = url.partition("?")
+    lasting = "&".join(part for part in query.split("&") if part and not _SIGNS.match(part))
+    stem = safe_name(path.rstrip("/").rpartition("/")[2].removesuffix(".png"))[:80]
+    named = f"{path}?{lasting}".encode("utf-8", "surrogatepass")
+    return f"{stem}~{hashlib.sha256(named).hexdigest()[:16]}.png"
 
 
 def write_mask_table(path: Path, files: Iterable[tuple[str, str]]) -> None:
@@ -131,16 +141,27 @@ def _is_inside(name: str) -> bool:
 
 def _read_table(path: Path) -> Mapping[str, str]:
     files: dict[str, str] = {}
+    rows = iter(_table_rows(path))
+    if next(rows, (1, []))[1][:2] != ["url", "file"]:
+        raise InputError("expected a CSV table with the columns url,file", where=Where(str(path), line=1))
+    for line, row in rows:
+        if len(row) < 2:
+            raise InputError("expected a URL and a file", where=Where(str(path), line=line))
+        url, name = row[:2]
+        if not _is_inside(name):
+            where = Where(str(path), line=line)
+            raise UnsafeInput(f"the file {shown(name)} is not inside the folder", where=where)
+        files[url[1:] if url.startswith("'") and url[1:].startswith(_FORMULA) else url] = name
+    return files
+
+
+def _table_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """The rows of a CSV file with the numbers of their lines."""
     with path.open(encoding="utf-8-sig", newline="") as handle:
         rows = csv.reader(handle)
-        if next(rows, [])[:2] != ["url", "file"]:
-            raise InputError("expected a CSV table with the columns url,file", where=Where(str(path), line=1))
-        for row in rows:
-            if len(row) < 2:
-                raise InputError("expected a URL and a file", where=Where(str(path), line=rows.line_num))
-            url, name = row[:2]
-            if not _is_inside(name):
-                where = Where(str(path), line=rows.line_num)
-                raise UnsafeInput(f"the file {shown(name)} is not inside the folder", where=where)
-            files[url[1:] if url.startswith("'") and url[1:].startswith(_FORMULA) else url] = name
-    return files
+        try:
+            for row in rows:
+                yield rows.line_num, row
+        except (UnicodeDecodeError, csv.Error) as error:
+            where = Where(str(path), line=rows.line_num + 1)
+            raise InputError(f"expected a CSV table in UTF-8: {error}", where=where) from error

@@ -77,7 +77,7 @@ def test_bad_records_are_put_aside_and_mended(tmp_path: Path, target: Path) -> N
     done = convert(source, target, "--to", "coco")
     assert done.exit_code == 1
     aside = Path(f"{target}.quarantine.ndjson")
-    assert f"2 records put aside in {aside}" in done.stdout
+    assert f"2 records put aside, each with its reason, in {aside}" in done.stdout
     aside.write_text(aside.read_text().replace('\\"no\\"', "[5, 6, 7, 8]"))
     mended = tmp_path / "mended.json"
     done = run("requeue", aside, mended)
