@@ -232,6 +232,56 @@ def coco_rings(coords, ring_offsets, heights, widths):
 
 
 @jit
+def coco_masks(coords, ring_offsets, polygons, objects, heights, widths, clear, out):
+    """Paint objects of polygons with one ring each straight into flat column-major pixels, all of one size.
+
+    `clear` writes the background too. Returns False, with nothing done, where a polygon has not exactly one ring.
+    """
+    for i in range(polygons.size):
+        if polygons[i] != i:
+            return False
+    longest = _longest(ring_offsets)
+    xs = np.empty(longest, np.int32)
+    ys = np.empty(longest, np.int32)
+    columns = np.empty(longest, np.int64)
+    starts = np.zeros(_reach(coords, 0, widths) + 2, np.int64)
+    rows = np.empty(256, np.int32)
+    runs = np.empty(256, np.uint32)
+    height = np.int64(heights[0])
+    width = np.int64(widths[0])
+    for i in range(objects.size - 1):
+        base = i * height * width
+        gaps = clear and objects[i + 1] - objects[i] == 1
+        if clear and not gaps:
+            out[base : base + height * width] = 0
+        for r in range(objects[i], objects[i + 1]):
+            rows, runs, o = _coco_ring(
+                coords,
+                ring_offsets[r],
+                ring_offsets[r + 1],
+                height,
+                width,
+                xs,
+                ys,
+                columns,
+                starts,
+                rows,
+                runs,
+                0,
+            )
+            position = base
+            for k in range(0, o - 1, 2):
+                start = position + np.int64(runs[k])
+                if gaps:
+                    out[position:start] = 0
+                position = start + np.int64(runs[k + 1])
+                out[start:position] = 1
+            if gaps:
+                out[position : base + height * width] = 0
+    return True
+
+
+@jit
 def _sweep(starts, xs, first, last, height, width, toggles, rows, out, o):
     """One mask from its rows: `xs[starts[r - 1] : starts[r]]` are the sorted x where row r changes, rows [first, last).
 

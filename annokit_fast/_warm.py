@@ -18,6 +18,7 @@ def warm() -> None:
     shape = (square, rings, polygons_at)
     for measure in (polygons.area, polygons.bounds, polygons.perimeter):
         measure(*shape)
+    polygons.to_masks(*shape, 4, 4)
     polygons.is_clockwise(square, rings)
     polygons.contains_points(*shape, square)
     polygons.clip_to_box(*shape, [0, 0, 2, 2])

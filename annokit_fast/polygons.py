@@ -11,8 +11,18 @@ from typing import Any, Literal
 
 import numpy as np
 
-from annokit_fast import _polygons, rle
-from annokit_fast._checks import Array, freeze, output, parts, points, ragged, vector
+from annokit_fast import _polygons, _rle_raster, rle
+from annokit_fast._checks import (
+    MAX_COORDINATE,
+    Array,
+    freeze,
+    output,
+    parts,
+    points,
+    ragged,
+    sizes,
+    vector,
+)
 
 __all__ = [
     "area",
@@ -203,12 +213,40 @@ def to_masks(
     >>> polygons.to_masks([], [0], [0], 2, 3).shape
     (0, 2, 3)
     """
+    if rule == "coco" and type(height) is int and type(width) is int:
+        coords, ring_offsets, polygon_offsets = parts(coords, ring_offsets, polygon_offsets, MAX_COORDINATE)
+        painted = _painted(coords, ring_offsets, polygon_offsets, height, width, object_offsets, out)
+        if painted is not None:
+            return painted
     batch = rle.from_polygons(coords, ring_offsets, polygon_offsets, height, width, rule, object_offsets)
     if len(batch) == 0:
         return output(out, (0, height, width), np.uint8)
     masks = rle.decode(batch, out)
     assert isinstance(masks, np.ndarray)  # noqa: S101 - one size, so never a list
     return masks
+
+
+def _painted(
+    xy: Array, rings: Array, owners: Array, height: int, width: int, object_offsets: Any, out: Array | None
+) -> Array | None:
+    """Masks without runs between; None where holes or the layout of `out` need them."""
+    if len(owners) != len(rings) or len(rings) == 1:
+        return None
+    tall, wide = sizes(height, width, 1)
+    objects = owners
+    if object_offsets is not None:
+        objects = ragged(object_offsets, len(owners) - 1, "object_offsets", "polygons")
+    shape = (len(objects) - 1, width, height)
+    if out is None:
+        pixels = np.zeros(shape, np.uint8)
+    elif isinstance(out, np.ndarray) and out.ndim == 3 and out.dtype == np.uint8:
+        pixels = out.transpose(0, 2, 1)
+        if pixels.shape != shape or not pixels.flags.carray:
+            return None
+    else:
+        return None
+    done = _rle_raster.coco_masks(xy, rings, owners, objects, tall, wide, out is not None, pixels.reshape(-1))
+    return (pixels.transpose(0, 2, 1) if out is None else out) if done else None
 
 
 def to_mask(

@@ -107,3 +107,24 @@ def test_nothing_in_nothing_out():
     assert polygons.to_mask([], [0], [0], 3, 4).tolist() == [[0] * 4] * 3
     assert polygons.area([], [0], [0]).shape == (0,)
     assert polygons.area([], [0, 0], [0, 1]).tolist() == [0.0]
+
+
+@pytest.mark.parametrize(
+    "owners", [[0, 1, 2, 3, 4, 5, 6], [0, 2, 4, 6], [0, 0, 2, 3, 4, 5, 6], [0, 1, 1, 3, 4, 5, 6]]
+)
+@pytest.mark.parametrize("objects", [None, [0, 3], [0, 1, 1, 3]])
+def test_painting_is_decoding_the_runs(owners, objects):
+    coords, offsets = shapes.ragged([*shapes.random_rings(5), np.empty((0, 2))])
+    if objects is not None:
+        objects = [*objects[:-1], len(owners) - 1]
+    expected = rle.decode(rle.from_polygons(coords, offsets, owners, 30, 40, object_offsets=objects))
+    found = polygons.to_masks(coords, offsets, owners, 30, 40, object_offsets=objects)
+    np.testing.assert_array_equal(found, expected)
+    for out in (
+        np.full(found.shape, 7, np.uint8),
+        np.full((len(found), 40, 30), 7, np.uint8).transpose(0, 2, 1),
+    ):
+        assert polygons.to_masks(coords, offsets, owners, 30, 40, object_offsets=objects, out=out) is out
+        np.testing.assert_array_equal(out, expected)
+    with pytest.raises(ValueError, match="writeable uint8"):
+        polygons.to_masks(coords, offsets, owners, 30, 40, object_offsets=objects, out=found[:, :-1])
