@@ -35,7 +35,7 @@ from annokit.model import (
 from annokit.report import Report, census, kind_of
 from annokit.run import Run
 
-__all__ = ["Categories", "Spool", "WriteOptions", "image_entry", "spool_rows", "write"]
+__all__ = ["Categories", "Ids", "Spool", "WriteOptions", "image_entry", "spool_rows", "write"]
 
 _BATCH = 500
 _ENCODER = msgspec.json.Encoder()
@@ -91,7 +91,7 @@ def spool_rows(
     rows: Iterable[DataRow], spool: Spool, categories: Categories, *, results: bool = False
 ) -> Iterator[tuple[DataRow, int | str, int]]:
     """Put the annotations of all rows into the spool: each row with its image id and how many it gave."""
-    image_ids, annotation_ids = _Ids(), _Ids()
+    image_ids, annotation_ids = Ids(), Ids()
     has_captions = len(categories) == 0
     for batch in batched(rows, _BATCH):
         ids = [image_ids.give(row.extra.get("coco", {}).get("id"), row.source) for row in batch]
@@ -181,15 +181,15 @@ def _lose_answers(annotation: _Writable, row: DataRow, report: Report) -> None:
 
 
 def image_entry(row: DataRow, image_id: int | str) -> dict[str, Any]:
-    kept = row.extra.get("coco", {})
     """The image of a row as it stands in the file."""
-    entry = {"id": image_id, "file_name": row.external_id if kept and row.external_id else row.name}
+    kept = row.extra.get("coco", {})
+    entry: dict[str, Any] = {"id": image_id, "file_name": (kept and row.external_id) or row.name}
     entry |= {"width": row.asset.width, "height": row.asset.height}
     known = {name: value for name, value in entry.items() if value is not None}
     return known | {name: value for name, value in kept.items() if name != "id"}
 
 
-class _Ids:
+class Ids:
     """Ids of one kind: those of the first source as they are, all others counted on from there."""
 
     def __init__(self) -> None:
