@@ -249,11 +249,13 @@ def _chosen(
 
 
 def _verify(written: Path, format: str, account: Report) -> None:
-    """Read the output again: as many data rows and objects must come back as were written."""
+    """Read the output again: as many data rows, objects and classes must come back as were written."""
     again = Run()
-    for _row in _read([Source(written)], format, "raise", {}).rows(again):
+    dataset = _read([Source(written)], format, "raise", {})
+    for _row in dataset.rows(again):
         pass
-    for kind in ("data_rows", "object:"):
+    again.report.count("read", "categories", len(dataset.ontology.tools))
+    for kind in ("data_rows", "object:", "categories"):
         found, expected = again.report.total("read", kind), account.total("written", kind)
         if found != expected:
             raise AccountingError(f"{kind}: {expected} written, {found} read again")
