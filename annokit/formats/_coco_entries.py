@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["entries", "own_keys"]
 
+_UNDRAWN = 65_535.0  # a square of that many pixels just fits in 32 bits
 _BOOKKEEPING = (POSITION, COUNTS)
 _Size = tuple[int | None, int | None]
 
@@ -58,7 +59,10 @@ def entries(
         elif results:
             entry["score"] = 1.0
             report.note("no-score", kind_of(one), "results need a score, and it has none: 1 is written")
-        made[index] = entry | own_keys(kept)
+        entry |= own_keys(kept)
+        if "iscrowd" in kept and one.is_crowd != (str(kept["iscrowd"]) in ("1", "true", "True")):
+            entry["iscrowd"] = int(one.is_crowd)  # changed since it was read
+        made[index] = entry
     return made
 
 
@@ -115,6 +119,30 @@ def _fault(one: ObjectAnnotation, size: _Size, results: bool) -> tuple[str, str]
             return "too-few-points", "a ring has fewer than 3 vertices"
     if None in size and _as_runs(one, results):
         return "no-size", "the outline is written as RLE, which needs the image size"
+    stated = one.box if one.box is not None or not isinstance(shape, Box) else shape
+    if stated is not None and not (stated.width >= 0 and stated.height >= 0 and _is_near(stated)):
+        return "bad-geometry", "its box is not finite, or has a negative size"
+    if one.confidence is not None and not math.isfinite(one.confidence):
+        return "bad-geometry", "its confidence is not finite"
+    return _fault_of_size(shape, size)
+
+
+def _is_near(box: Box) -> bool:
+    return all(abs(value) <= FARTHEST for value in (box.x, box.y, box.width, box.height))
+
+
+def _fault_of_size(shape: Geometry, size: _Size) -> tuple[str, str]:
+    """What keeps pixels from being counted."""
+    if isinstance(shape, Mask):
+        same = None in size or size == (shape.height, shape.width)
+        if not same or not shape.height or not shape.width:
+            return "mask-size", "the mask has another size than its image, or none"
+    height, width = size
+    if height is not None and width is not None:
+        if height < 0 or width < 0 or max(height, width) >= 1 << 31 or height * width >= 1 << 32:
+            return "image-size", "no image is that large"
+    elif isinstance(shape, Polygon | RotatedBox) and (_coordinates([shape]) > _UNDRAWN).any():
+        return "no-size", "it is too large to be drawn where the image size is not known"
     return "", ""
 
 

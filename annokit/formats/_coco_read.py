@@ -31,6 +31,7 @@ from annokit.formats._coco_wire import (
 )
 from annokit.geometry import FARTHEST
 from annokit.io.batches import batched
+from annokit.io.faults import BAD_JSON
 from annokit.io.gc import paused_gc
 from annokit.io.limits import DEFAULT_LIMITS, Limits
 from annokit.io.salvage import decoder
@@ -104,7 +105,7 @@ class File:
         found = self._ready or self._decode(run.limits)
         self._ready = None
         for left_out in found.rejected:
-            context = partial(_context, found.document, left_out.unit)
+            context = partial(_context, found.document, left_out.unit, left_out.raw)
             kind = _KINDS[left_out.unit]
             run.reject(left_out.error, kind, left_out.raw, format=self.format, context=context)
         for path in found.twice:
@@ -126,6 +127,9 @@ class _Pass:
         self.file, self.document, self.run = file, found.document, run
         self.annotations = found.document.annotations or []
         self.categories = {category.id: category for category in found.document.categories or ()}
+        self.named_twice = {
+            key for key, n in Counter(one.id for one in found.document.categories or ()).items() if n > 1
+        }
         gone = {index for left_out in found.rejected if (index := _index(left_out, file.prefix)) is not None}
         total = len(self.annotations) + len(gone)
         self.positions = [i for i in range(total) if i not in gone] if gone else range(total)
@@ -159,7 +163,9 @@ class _Pass:
                 waiting[wire.image_id].append((position, wire))
             else:
                 what = "an image" if not copies[wire.image_id] else "one image"
-                problem = f"expected {what} with id {shown(wire.image_id)}, got {copies[wire.image_id]}"
+                problem = (
+                    f"expected {what} with the id {wire.image_id!r}, got {copies[wire.image_id] or 'none'}"
+                )
                 self._reject(position, wire, ReferenceProblem(problem))
         self.document.annotations = self.annotations = []
         return waiting
@@ -179,6 +185,8 @@ class _Pass:
             shape = _posed(wire, wire.keypoints, shape)
         if category is None:
             shape = _no_category(wire)
+        elif self.named_twice and category.id in self.named_twice:
+            shape = ReferenceProblem(f"expected one category with id {category.id}, got several")
         if isinstance(shape, AnnokitError) or category is None:
             self._reject(position, wire, shape, image, category)
             return None
@@ -213,10 +221,15 @@ class _Pass:
             format=self.file.format,
             context=lambda: {
                 "images": [plain(image)] if image else [],
-                "categories": [plain(category)] if category else [],
+                "categories": [plain(category)] if category else self._all_categories,
                 "annotations": [None],
             },
         )
+
+    @cached_property
+    def _all_categories(self) -> list[Any]:
+        """What a mended category id may mean."""
+        return [plain(category) for category in self.document.categories or ()]
 
     @cached_property
     def _raws(self) -> list[bytes]:
@@ -295,6 +308,8 @@ def _fault(image: Image, wire: Annotation, shape: Geometry) -> AnnokitError | No
         return DecodeError(f"expected iscrowd 0 or 1, got {shown(wire.iscrowd)}")
     if wire.bbox is not UNSET and (max(wire.bbox) > FARTHEST or min(wire.bbox) < -FARTHEST):
         return GeometryError(f"expected a bbox within {FARTHEST:.0f} of 0, got {shown(wire.bbox)}")
+    if wire.bbox is not UNSET and (wire.bbox[2] < 0 or wire.bbox[3] < 0):
+        return GeometryError(f"expected a bbox of a width and height from 0 on, got {shown(wire.bbox)}")
     if isinstance(shape, Mask) and image.height and image.width:
         size = (shape.height, shape.width)
         if size != (image.height, image.width):
@@ -366,15 +381,18 @@ def _index(left_out: Rejected, prefix: str) -> int | None:
     return int(found[1]) if found else None
 
 
-def _context(document: Document, unit: str) -> dict[str, Any]:
+def _context(document: Document, unit: str, raw: bytes) -> dict[str, Any]:
     """The document around one record that could not be decoded."""
     if unit == "image":
         return {"images": [None], "annotations": []}
     if unit == "category":
         return {"images": [], "annotations": [], "categories": [None]}
-    # which image and category it belongs to is not known, so all of them stand by
+    try:
+        owner = decoder(Any).decode(raw).get("image_id")
+    except BAD_JSON:
+        owner = None
     return {
-        "images": [plain(image) for image in document.images],
+        "images": [plain(image) for image in document.images if image.id == owner],
         "categories": [plain(category) for category in document.categories or ()],
         "annotations": [None],
     }

@@ -73,6 +73,9 @@ def write(dataset: Dataset, target: Path, options: WriteOptions, run: Run) -> No
         for row, image_id, _ in spool_rows(dataset.rows(run), spool, categories):
             out.write(separator + _ENCODER.encode(image_entry(row, image_id)))
             report.count("written", "data_rows")
+            if row.asset.width is None or row.asset.height is None:
+                why = "the image has no size there, which tools that draw masks need"
+                report.note("no-image-size", "data_rows", why, example=row.name, lossy=True)
             separator = b",\n"
         out.write(b"\n]")
         absent = kept.get(ABSENT, ())

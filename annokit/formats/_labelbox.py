@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import count, islice
-from functools import cache
 from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec

@@ -125,7 +125,7 @@ def test_an_empty_segmentation_is_written_as_it_came(tmp_path: Path, segmentatio
         ({"bbox": None}, "expected array, got null"),
         ({"bbox": [1, 2, 3]}, "length"),
         ({"bbox": [1, 2, 3, 4], "category_id": 99}, "expected a category with id 99"),
-        ({"bbox": [1, 2, 3, 4], "image_id": 99}, "expected an image with id 99"),
+        ({"bbox": [1, 2, 3, 4], "image_id": 99}, "expected an image with the id 99"),
         ({"bbox": [1, 2, 3, 4], "iscrowd": 2}, "expected iscrowd 0 or 1, got 2"),
         ({"bbox": [1, 2, 3, 1e300]}, "within 67108864"),
         ({"segmentation": [[1, 2, 3, 4]]}, "3 vertices"),
@@ -313,3 +313,63 @@ def test_every_hostile_file_is_read_or_refused_by_our_own_errors(shared: Path, t
                     on_error=mode,
                     overwrite=True,
                 )
+
+
+@pytest.mark.parametrize(
+    ("shape", "size", "code"),
+    [
+        (Box(x=0, y=0, width=-3, height=4), (20, 10), "bad-geometry"),
+        (Box(x=0, y=0, width=3, height=4), (10**12, 10), "image-size"),
+        (Box(x=0, y=0, width=3, height=4), (20, -10), "image-size"),
+        (Polygon(coords=[(0, 0), (70_000, 0), (70_000, 70_000)]), (None, None), "no-size"),
+        (Mask(counts=[4], height=2, width=2), (20, 10), "mask-size"),
+        (Mask(counts=[], height=0, width=0), (None, None), "mask-size"),
+    ],
+)
+def test_one_shape_that_cannot_be_costs_one_shape(
+    tmp_path: Path, shape: Any, size: tuple[int | None, int | None], code: str
+) -> None:
+    good = row(Box(x=0, y=0, width=1, height=1))
+    bad = row(shape, width=size[0], height=size[1], name="bad.jpg")
+    report = annokit.write([bad, good], tmp_path / "o.json", format="coco")
+    assert len(load(tmp_path / "o.json")["annotations"]) == 1
+    assert code in {loss.code for loss in report.losses}
+
+
+def test_numbers_that_are_none_are_lost_not_written_as_null(tmp_path: Path) -> None:
+    square = Polygon(coords=[(0, 0), (4, 0), (4, 4)])
+    broken = [
+        ObjectAnnotation(tool_name="a", geometry=square, box=Box(x=float("nan"), y=0, width=1, height=1)),
+        ObjectAnnotation(tool_name="a", geometry=square, confidence=float("inf")),
+    ]
+    data_row = DataRow(id="r", asset=Asset(width=9, height=9), labels=(Label(annotations=tuple(broken)),))
+    report = annokit.write([data_row], tmp_path / "o.json", format="coco")
+    assert report.kinds["object:polygon"]["unsupported"] == 2
+
+
+def test_two_categories_of_one_id_make_their_annotations_ambiguous(tmp_path: Path) -> None:
+    document = tiny(categories=[{"id": 3, "name": "car"}, {"id": 3, "name": "dog"}])
+    report, written = convert(document, tmp_path / "o.json", on_error="skip")
+    assert written["annotations"] == []
+    assert report.kinds["object:unknown"]["skipped"] == 1
+
+
+def test_renaming_onto_a_class_that_is_there_makes_one_class(tmp_path: Path) -> None:
+    document = tiny(categories=[{"id": 3, "name": "car"}, {"id": 8, "name": "truck"}])
+    document["annotations"].append(annotation(id=9, category_id=8, bbox=[0, 0, 2, 2], area=4))
+    report, written = convert(document, tmp_path / "o.json", rename={"truck": "car"})
+    assert [category["name"] for category in written["categories"]] == ["car"]
+    assert {entry["category_id"] for entry in written["annotations"]} == {3}
+    assert report.kinds["categories"]["merged"] == 1
+
+
+def test_a_mended_category_id_finds_its_category(tmp_path: Path) -> None:
+    document = tiny(
+        annotations=[annotation(category_id=99, bbox=[0, 0, 1, 1]), annotation(bbox=[0, 0, 2, 2])]
+    )
+    convert(document, tmp_path / "o.json", on_error="quarantine")
+    quarantine = tmp_path / "o.json.quarantine.ndjson"
+    quarantine.write_text(quarantine.read_text().replace(r"\"category_id\":99", r"\"category_id\":3"))
+    requeue(quarantine, tmp_path / "again.json")
+    _, written = convert(load(tmp_path / "again.json"), tmp_path / "fixed.json")
+    assert [a["bbox"] for a in written["annotations"]] == [[0, 0, 1, 1]]
