@@ -101,11 +101,14 @@ class Layout:
     items : list of Item
     repeated : list of str
         Places and images that are listed more than once; each is read once, in its first split.
+    missing : list of str
+        Places that are not there, while others are: Roboflow names splits that it left empty.
     """
 
     def __init__(self, document: DataYaml, sizes: str | None) -> None:
         self.folder = document.file.parent
         self.repeated: list[str] = []
+        self.missing: list[str] = []
         self._sizes = _read_sizes(Source(sizes)) if sizes else {}
         inside = posixpath.normpath(document.path.replace("\\", "/"))
         self._bases = [""] if leads_out(inside) else [inside, ""]
@@ -127,6 +130,9 @@ class Layout:
         named, places = set(self._labels), set[str]()
         for split, given in document.splits:
             place = self._place(given, document.file.name)
+            if place is None:
+                self.missing.append(f"{split}: {given}")
+                continue
             if place in places:
                 self.repeated.append(f"{split}: {given}")
                 continue
@@ -137,6 +143,16 @@ class Layout:
                     self.items.append(Item(file, name, file, label, split, self._size(file, name)))
                 elif label not in named:
                     self.repeated.append(f"{split}: {file}")
+
+        if not places and self.missing:
+            first = document.splits[0][1]
+            if leads_out(posixpath.normpath(first)):
+                raise self._unsafe(first, document.file.name)
+            raise InputError(
+                f"expected images or labels in {shown(first)}, got no such folder or file",
+                where=Where(str(document.file)),
+                code="not-found",
+            )
 
     def _images(self, place: str) -> Iterator[tuple[str, str, str]]:
         """Image, label file and name of all images at a place: a folder, a list, or one image."""
@@ -179,20 +195,16 @@ class Layout:
                 raise self._unsafe(line, place)
             yield file
 
-    def _place(self, given: str, file: str) -> str:
-        """A place of data.yaml, relative to its folder."""
+    def _place(self, given: str, file: str) -> str | None:
+        """A place of data.yaml, relative to its folder; None where it is not there."""
         found = self._locate(given, self._bases)
         if found is None and given.startswith("../"):  # Roboflow counts from a folder that is not there
             found = self._locate(re.sub(r"\A(\.\./)+", "", given), [""])
         if found is not None:
             return found
-        if leads_out(posixpath.normpath(given)):
+        if leads_out(posixpath.normpath(given)) and not re.match(r"\.\./\w", given):
             raise self._unsafe(given, file)
-        raise InputError(
-            f"expected images or labels in {shown(given)}, got no such folder or file",
-            where=Where(str(self.folder / file)),
-            code="not-found",
-        )
+        return None
 
     def _locate(self, given: str, bases: list[str]) -> str | None:
         """The first place inside the dataset that is there, or whose labels are."""

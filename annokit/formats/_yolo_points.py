@@ -15,6 +15,8 @@ from annokit.model.base import Floats
 
 __all__ = ["corners", "poses"]
 
+_NO_POINTS = Keypoints(coords=np.empty((0, 2)), visibility=np.empty(0, np.int8))
+
 
 @np.errstate(invalid="ignore", over="ignore")
 def corners(objects: Sequence[ObjectAnnotation], sizes: Floats, decimals: int) -> Drawn:
@@ -82,21 +84,23 @@ def poses(objects: Sequence[ObjectAnnotation], sizes: Floats, decimals: int, poi
     """The box and `points` keypoints of each object: values (n, 4 + 3 * points) in pixels.
 
     A point is x, y and its visibility. One outside of the image is written as absent, since nothing can
-    stand there; missing ones at the end are absent, too.
+    stand there; missing ones at the end are absent, too, and so are all of an object that has none: a
+    trainer would learn that there is nothing, if it were left out.
     """
     drawn = boxes(objects, sizes, decimals)
     lost, changed = dict(drawn.lost), list(drawn.changed)
     rows = []
     for index, box in zip(drawn.kept.tolist(), drawn.values, strict=True):
-        geometry = objects[index].geometry
-        assert isinstance(geometry, Keypoints)  # noqa: S101 - nothing else gets here
-        if len(geometry.coords) > points:
+        one, geometry = objects[index], objects[index].geometry
+        marked = geometry if isinstance(geometry, Keypoints) else _NO_POINTS
+        if len(marked.coords) > points:
             lost[index] = "too-many-points"
             continue
-        triples, left_out = _triples(geometry, sizes[index], points)
+        triples, left_out = _triples(marked, sizes[index], points)
         rows.append(np.concatenate([box, triples.ravel()]))
+        changed += [(index, "no-keypoints")] * (marked is _NO_POINTS)
         changed += [(index, "point-outside")] * left_out
-        changed += [(index, "points-boxed")] * (objects[index].box is None)
+        changed += [(index, "box-made")] * (one.box is None and not isinstance(geometry, Box))
     kept = np.array([i for i in drawn.kept.tolist() if i not in lost], np.int64)
     values = np.array(rows, np.float64).reshape(-1, 4 + 3 * points)
     changed = [(i, code) for i, code in changed if i not in lost]

@@ -90,6 +90,7 @@ class _Reader:
                 name=name,
                 id=str(index) if often[name] > 1 else None,
                 keypoints=self.document.kpt_names.get(index, ()),
+                skeleton=self.document.kpt_skeleton.get(index, ()),
             )
             for index, name in enumerate(names)
         )
@@ -133,6 +134,9 @@ class _Reader:
     def rows(self, run: Run) -> Iterator[DataRow]:
         for place in self.layout.repeated:
             run.report.note("listed-twice", "data_rows", "listed more than once, read once", example=place)
+        for place in self.layout.missing:
+            message = "data.yaml names a split whose folder or list is not there"
+            run.report.note("split-not-there", "data_rows", message, example=place, lossy=True)
         if self.line_rule.kind == "obb" and not (self._options.from_task or self.document.task):
             message = "every row has four corners, so they are read as rotated boxes (--from-task segment)"
             run.report.note("taken-for-obb", "data_rows", message, example=self._source.name)

@@ -47,7 +47,6 @@ _BATCH = 500
 _AREAL = frozenset((Box, RotatedBox, Polygon, Mask))
 _LOSSES = {
     "no-place": "label files hold boxes and polygons only",
-    "no-keypoints": "a row of the pose task has keypoints (--task detect or segment writes other shapes)",
     "too-many-points": "it has more keypoints than kpt_shape of the dataset says",
     "not-an-image": "label files hold pixels of one image only",
     "mask-not-fetched": "the mask is a URL only (`annokit masks list` names them, --masks reads them)",
@@ -68,7 +67,8 @@ _CHANGES = {
     "box-corners": ("a box is written as its four corners", False),
     "rotated-only": ("the obb task keeps the smallest rotated rectangle around a shape", True),
     "point-outside": ("a keypoint outside of the image is written as absent", True),
-    "points-boxed": ("it has no box, so the one around its points is written", False),
+    "box-made": ("it has no box, so the one around it is written", False),
+    "no-keypoints": ("it has no keypoints, so its box is written with all of them absent", True),
     "box-only": ("the detect task keeps the box of a shape, not the shape", True),
     "no-confidence": ("training labels have no place for a confidence", True),
     "duplicate-row": ("the row is in its file already; Ultralytics drops one of them when training", False),
@@ -80,7 +80,7 @@ _DERIVED = {
     "corners": "object:polygon",
     "box-corners": "object:rotated_box",
     "rotated-only": "object:rotated_box",
-    "points-boxed": "object:box",
+    "box-made": "object:box",
 }
 
 
@@ -146,8 +146,10 @@ def _own_keys(
         if isinstance(flip, list) and sorted(map(str, flip)) == sorted(map(str, range(points))):
             own["flip_idx"] = flip
         named = {index: list(tool.keypoints) for index, tool in enumerate(tools) if tool.keypoints}
-        if named:
-            own["kpt_names"] = named
+        bones = {
+            index: [list(bone) for bone in tool.skeleton] for index, tool in enumerate(tools) if tool.skeleton
+        }
+        own |= {key: value for key, value in (("kpt_names", named), ("kpt_skeleton", bones)) if value}
     return own | ({"confidence": True} if options.confidence else {})
 
 
@@ -260,11 +262,14 @@ def _reason_against(one: ObjectAnnotation, options: WriteOptions) -> str:
         return "not-an-image"
     if one.is_crowd and options.crowd == "skip":
         return "crowd"
-    if options.task == "pose":
-        return "" if type(one.geometry) is Keypoints else "no-keypoints"
-    if type(one.geometry) in _AREAL or (options.task == "detect" and one.box is not None):
+    has_box = options.task in ("detect", "pose") and (one.box is not None or _is_pose(one, options))
+    if type(one.geometry) in _AREAL or has_box:
         return ""
     return "mask-not-fetched" if isinstance(one.geometry, MaskReference) else "no-place"
+
+
+def _is_pose(one: ObjectAnnotation, options: WriteOptions) -> bool:
+    return options.task == "pose" and type(one.geometry) is Keypoints
 
 
 def _changes(

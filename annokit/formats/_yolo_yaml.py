@@ -17,7 +17,7 @@ from annokit.io.source import Source
 __all__ = ["POSE_KEYS", "SUFFIXES", "TASKS", "DataYaml", "dump", "find", "is_data_yaml", "load"]
 
 _SPLITS = {"train": "train", "val": "val", "validation": "val", "valid": "val", "test": "test"}
-_KNOWN = {*_SPLITS, "path", "names", "nc", "download", "task", "confidence", "kpt_names"}
+_KNOWN = {*_SPLITS, "path", "names", "nc", "download", "task", "confidence", "kpt_names", "kpt_skeleton"}
 TASKS = ("detect", "segment", "pose", "obb")
 """The tasks whose labels are text files."""
 
@@ -47,6 +47,8 @@ class DataYaml(msgspec.Struct, frozen=True):
         How many keypoints an object has, and how many values a keypoint.
     kpt_names : dict of int to tuple of str
         The names of the keypoints of a class.
+    kpt_skeleton : dict of int to tuple of (int, int)
+        Which keypoints of a class are linked. Ultralytics has no such key; annokit writes it.
     scored : bool
         Whether rows may end with a confidence (`confidence: true`, which annokit writes).
     """
@@ -59,6 +61,7 @@ class DataYaml(msgspec.Struct, frozen=True):
     task: str | None = None
     kpt_shape: tuple[int, int] | None = None
     kpt_names: dict[int, tuple[str, ...]] = {}
+    kpt_skeleton: dict[int, tuple[tuple[int, int], ...]] = {}
     scored: bool = False
 
 
@@ -123,6 +126,7 @@ def load(file: Path) -> DataYaml:
         task if task in TASKS else None,
         _kpt_shape(document.get("kpt_shape"), where),
         _kpt_names(document.get("kpt_names"), names),
+        _kpt_skeleton(document.get("kpt_skeleton")),
         document.get("confidence") is True,
     )
 
@@ -199,6 +203,14 @@ def _splits(document: Mapping[Any, Any], where: Where) -> list[tuple[str, str]]:
     if not splits:
         raise DecodeError("expected train, val or test to say where the images are", where=where)
     return splits
+
+
+def _kpt_skeleton(given: Any) -> dict[int, tuple[tuple[int, int], ...]]:
+    """The pairs of linked keypoints, by class number; nothing where it is something else."""
+    try:
+        return msgspec.convert(given or {}, dict[int, tuple[tuple[int, int], ...]])
+    except msgspec.ValidationError:
+        return {}
 
 
 def dump(

@@ -31,6 +31,7 @@ from annokit.model import (
     ObjectAnnotation,
     Ontology,
     Option,
+    Point,
     Polygon,
     RotatedBox,
     Tool,
@@ -128,7 +129,7 @@ def test_real_datasets_come_back_as_they_were(data: Path, tmp_path: Path, name: 
 
 def test_pose_is_a_box_and_all_keypoints(tmp_path: Path) -> None:
     ontology = Ontology(
-        tools=(Tool(name="car", keypoints=("front", "back", "left")),),
+        tools=(Tool(name="car", keypoints=("front", "back", "left"), skeleton=((0, 1), (1, 2))),),
         extra={"yolo": {"flip_idx": [1, 0, 2], "kpt_shape": [3, 2]}},
     )
     objects = [
@@ -151,7 +152,7 @@ def test_pose_is_a_box_and_all_keypoints(tmp_path: Path) -> None:
     assert found[0] == objects[0]
     assert found[1].box == Box(x=50, y=8, width=10, height=8)
     assert annokit.read(tmp_path / "o").ontology.tools == ontology.tools
-    assert codes(report, "note") == {"points-boxed": 1, "rounded": 2, "no-val-split": 1}
+    assert codes(report, "note") == {"box-made": 1, "rounded": 2, "no-val-split": 1}
     assert report.kinds["object:box"]["derived"] == 1
 
 
@@ -167,15 +168,18 @@ def test_pose_takes_the_most_points_where_no_one_says_how_many(tmp_path: Path) -
 def test_pose_names_what_it_cannot_hold(tmp_path: Path) -> None:
     tools = (Tool(name="car", keypoints=("a", "b")),)
     objects = [
-        Box(x=1, y=1, width=5, height=5),
+        Polygon(coords=[(10, 10), (20, 10), (20, 20)]),
+        Point(x=1, y=1),
         points(*[(i, 2 * i, 2) for i in range(3)]),
         points((5, 5, 0), (6, 6, 0)),
         one(points((5, 5, 2), (-6, 90, 2)), box=Box(x=1, y=1, width=9, height=9)),
     ]
     report = write(Dataset.from_rows([row(*objects)], Ontology(tools=tools)), tmp_path / "o", task="pose")
-    assert codes(report, "lost") == {"no-keypoints": 1, "too-many-points": 1, "zero-area": 1}
-    assert codes(report, "changed") == {"point-outside": 1}
-    assert text(tmp_path / "o").split()[5:] == ["0.050000", "0.062500", "2", "0.000000", "0.000000", "0"]
+    assert codes(report, "lost") == {"no-place": 1, "too-many-points": 1, "zero-area": 1}
+    assert codes(report, "changed") == {"point-outside": 1, "no-keypoints": 1}
+    shape, posed = text(tmp_path / "o").splitlines()
+    assert shape.split()[5:] == ["0.000000", "0.000000", "0"] * 2
+    assert posed.split()[5:] == ["0.050000", "0.062500", "2", "0.000000", "0.000000", "0"]
 
 
 @given(
@@ -231,6 +235,23 @@ def test_a_bad_kpt_shape_is_refused(tmp_path: Path, shape: str) -> None:
     (tmp_path / "data.yaml").write_text(f"train: images\nnames: [a]\nkpt_shape: {shape}\n")
     with pytest.raises(AnnokitError, match=r"\$\.kpt_shape: expected kpt_shape to be a number of keypoints"):
         list(annokit.read(tmp_path))
+
+
+def test_keypoints_of_coco_come_back(shared: Path, tmp_path: Path) -> None:
+    source = shared / "coco/coco-mini/annotations/person_keypoints_val2017.json"
+    report = annokit.convert(source, tmp_path / "o", to="yolo", task="pose", verify=True)
+    assert not Loaded(tmp_path / "o", "pose").dropped
+    assert report.total("unsupported", "object:") == codes(report, "lost").get("crowd", 0)
+    tool, same = annokit.read(source).ontology.tools[0], annokit.read(tmp_path / "o").ontology.tools[0]
+    assert (same.keypoints, same.skeleton) == (tool.keypoints, tool.skeleton)
+    for before, after in zip(annokit.read(source), annokit.read(tmp_path / "o"), strict=True):
+        posed = [o for o in before.labels[0].objects if not o.is_crowd]
+        for old, new in zip(posed, after.labels[0].objects, strict=True):
+            assert isinstance(new.geometry, Keypoints)
+            if isinstance(old.geometry, Keypoints):
+                assert new.geometry.visibility.tolist() == old.geometry.visibility.tolist()
+                seen = old.geometry.visibility > 0
+                assert new.geometry.coords[seen] == pytest.approx(old.geometry.coords[seen], abs=1e-3)
 
 
 # ------------------------------------------------------------------ obb
@@ -457,7 +478,17 @@ def test_a_broken_image_costs_one_row(tmp_path: Path) -> None:
         list(annokit.read(tmp_path, format="yolo", from_task="classify"))
 
 
-# ------------------------------------------------------------------ Darknet
+# ------------------------------------------------------------------ Roboflow and Darknet
+
+
+def test_a_split_that_is_not_there_is_said(tmp_path: Path) -> None:
+    picture(tmp_path, "in/train/images/a.jpg")
+    folder = tmp_path / "in"
+    yaml_text = "train: ../train/images\nval: ../valid/images\ntest: ../test/images\nnc: 1\nnames: ['car']\n"
+    (folder / "data.yaml").write_text(yaml_text)
+    report = annokit.convert(folder, tmp_path / "o", to="yolo")
+    assert report.total("written", "data_rows") == 1
+    assert codes(report, "changed") == {"split-not-there": 2}
 
 
 def darknet(folder: Path, **files: str) -> Path:
