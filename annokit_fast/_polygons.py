@@ -47,20 +47,37 @@ def area(coords, rings, polygons, out):
 
 
 @jit
+def _box(coords, begin, end):
+    """Smallest and largest x and y of at least one point; in two lanes, each comparison waiting for fewer others."""
+    left = right = other_left = other_right = coords[begin, 0]
+    top = bottom = other_top = other_bottom = coords[begin, 1]
+    for j in range(begin, end - 1, 2):
+        x, y = coords[j, 0], coords[j, 1]
+        left = x if x < left else left
+        right = x if x > right else right
+        top = y if y < top else top
+        bottom = y if y > bottom else bottom
+        x, y = coords[j + 1, 0], coords[j + 1, 1]
+        other_left = x if x < other_left else other_left
+        other_right = x if x > other_right else other_right
+        other_top = y if y < other_top else other_top
+        other_bottom = y if y > other_bottom else other_bottom
+    x, y = coords[end - 1, 0], coords[end - 1, 1]
+    left = min(left, other_left, x)
+    right = max(right, other_right, x)
+    top = min(top, other_top, y)
+    bottom = max(bottom, other_bottom, y)
+    return left, top, right, bottom
+
+
+@jit
 def bounds(coords, rings, polygons, out):
     for i in range(polygons.size - 1):
         begin, end = rings[polygons[i]], rings[polygons[i + 1]]
         if begin == end:
             out[i, :] = np.nan
             continue
-        left = right = coords[begin, 0]
-        top = bottom = coords[begin, 1]
-        for j in range(begin + 1, end):
-            x, y = coords[j, 0], coords[j, 1]
-            left = x if x < left else left
-            right = x if x > right else right
-            top = y if y < top else top
-            bottom = y if y > bottom else bottom
+        left, top, right, bottom = _box(coords, begin, end)
         out[i, 0] = left
         out[i, 1] = top
         out[i, 2] = right
@@ -68,18 +85,41 @@ def bounds(coords, rings, polygons, out):
 
 
 @jit
+def _length(coords, begin, end, part):
+    """Sum of the edges of a ring of at least one point: roots for a part at once, so that they vectorise."""
+    x, y = coords[end - 1, 0] - coords[begin, 0], coords[end - 1, 1] - coords[begin, 1]
+    a = np.sqrt(x * x + y * y)
+    b = c = d = 0.0
+    flat = coords[begin:end].reshape(-1)
+    edges = end - begin - 1
+    for first in range(0, edges, part.size):
+        m = min(part.size, edges - first)
+        points = flat[2 * first : 2 * (first + m) + 2]
+        for k in range(m):
+            x = points[2 * k + 2] - points[2 * k]
+            y = points[2 * k + 3] - points[2 * k + 1]
+            part[k] = np.sqrt(x * x + y * y)
+        k = 0
+        while k + 4 <= m:
+            a += part[k]
+            b += part[k + 1]
+            c += part[k + 2]
+            d += part[k + 3]
+            k += 4
+        while k < m:
+            a += part[k]
+            k += 1
+    return (a + b) + (c + d)
+
+
+@jit
 def perimeter(coords, rings, polygons, out):
+    part = np.empty(256)
     for i in range(polygons.size - 1):
         total = 0.0
         for r in range(polygons[i], polygons[i + 1]):
-            begin, end = rings[r], rings[r + 1]
-            if begin == end:
-                continue
-            ax, ay = coords[end - 1, 0], coords[end - 1, 1]
-            for j in range(begin, end):
-                bx, by = coords[j, 0], coords[j, 1]
-                total += np.sqrt((bx - ax) * (bx - ax) + (by - ay) * (by - ay))
-                ax, ay = bx, by
+            if rings[r] < rings[r + 1]:
+                total += _length(coords, rings[r], rings[r + 1], part)
         out[i] = total
 
 
