@@ -32,7 +32,7 @@ def corners(objects: Sequence[ObjectAnnotation], sizes: Floats, decimals: int) -
             continue
         found[index] = np.clip(given, 0.0, size)
         if np.abs(found[index] - given).max() > EDGE:
-            changed.append((index, "corners-moved"))
+            changed.append((index, "clipped" if isinstance(one.geometry, Box) else "corners-moved"))
         if code:
             changed.append((index, code))
     kept = np.array(list(found), np.int64)
