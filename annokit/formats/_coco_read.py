@@ -33,7 +33,7 @@ from annokit.geometry import FARTHEST
 from annokit.io.batches import batched
 from annokit.io.faults import BAD_JSON
 from annokit.io.gc import paused_gc
-from annokit.io.limits import DEFAULT_LIMITS, Limits
+from annokit.io.limits import Limits
 from annokit.io.salvage import decoder
 from annokit.io.source import Source
 from annokit.model import (
@@ -94,7 +94,7 @@ class File:
 
     def outline(self) -> Outline:
         """Classes and names, found by decoding the file."""
-        self._ready = self._decode(DEFAULT_LIMITS)
+        self._ready = self._decode(self.source.limits)
         document = self._ready.document
         top = present(document, ("info", "licenses")) | (document.extra or {})
         absent = [name for name in ("annotations", "categories") if getattr(document, name) is UNSET]
@@ -388,7 +388,7 @@ def _context(document: Document, unit: str, raw: bytes) -> dict[str, Any]:
     if unit == "category":
         return {"images": [], "annotations": [], "categories": [None]}
     try:
-        owner = decoder(Any).decode(raw).get("image_id")
+        owner = decoder(dict[str, Any]).decode(raw).get("image_id")
     except BAD_JSON:
         owner = None
     return {

@@ -112,7 +112,7 @@ def spool_rows(
                 if not results or "id" in kept:
                     entry["id"] = annotation_ids.give(kept.get("id"), source)
                 entry["image_id"] = ids[index]
-                if "category_id" in entry:
+                if "category_id" in entry and entry["category_id"] is None:
                     entry["category_id"] = categories.id_of(one)
                 spool.add(kind_of(one), _ENCODER.encode(entry), kept.get(POSITION), source)
                 found[index] += 1
