@@ -52,6 +52,7 @@ def read(
     *,
     format: str | None = None,
     on_error: OnError = "raise",
+    limits: Limits = DEFAULT_LIMITS,
     **options: Any,
 ) -> Dataset:
     """Open labels of any known format as a `Dataset`; nothing is downloaded.
@@ -64,6 +65,8 @@ def read(
         A name from `annokit.formats()`; detected when not given.
     on_error : {"raise", "skip"}
         What iterating does with a record that cannot be read.
+    limits : Limits
+        How much one input may ask for.
     **options
         The format's read options, see `annokit formats`.
 
@@ -85,13 +88,19 @@ def read(
             f"expected on_error raise or skip, got {on_error!r}",
             hint="quarantine needs an output to stand beside: write and convert take it",
         )
-    return _read(sources(_serialised(source)), format, on_error, options)
+    return _read(sources(_serialised(source)), format, on_error, limits, options)
 
 
 def _read(
-    opened: Sequence[Source], format: str | None, on_error: OnError, options: Mapping[str, Any]
+    opened: Sequence[Source],
+    format: str | None,
+    on_error: OnError,
+    limits: Limits,
+    options: Mapping[str, Any],
 ) -> Dataset:
     _tell_apart(opened)
+    for one in opened:
+        one.limits = limits
     readers = [reader_of(format or detect_format(one).name) for one in opened]
     known = {field for reader in readers for field in reader.options.__struct_fields__}
     parts = []
@@ -100,7 +109,7 @@ def _read(
         taken = {k: v for k, v in options.items() if k in reader.options.__struct_fields__ or k not in known}
         parts.append(reader.read(one, parse_options(reader.options, taken, f"reading {one.name}")))
     dataset = parts[0] if len(parts) == 1 else chained(parts)
-    dataset.on_error = on_error
+    dataset.on_error, dataset.limits = on_error, limits
     dataset.paths = tuple(one.path for one in opened if one.path is not None)
     return dataset
 
@@ -251,7 +260,7 @@ def _chosen(
 def _verify(written: Path, format: str, account: Report) -> None:
     """Read the output again: as many data rows, objects and classes must come back as were written."""
     again = Run()
-    dataset = _read([Source(written)], format, "raise", {})
+    dataset = _read([Source(written)], format, "raise", DEFAULT_LIMITS, {})
     for _row in dataset.rows(again):
         pass
     again.report.count("read", "categories", len(dataset.ontology.tools))
@@ -301,5 +310,5 @@ def convert(
     names = {format} if format else {detect_format(one).name for one in opened}
     known = {field for name in names for field in reader_of(name).options.__struct_fields__}
     reading = {name: options.pop(name) for name in list(options) if name in known}
-    dataset = _read(opened, format, options.get("on_error", "raise"), reading)
+    dataset = _read(opened, format, "raise", options.get("limits", DEFAULT_LIMITS), reading)
     return write(dataset, target, format=to, **options)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from annokit.errors import UsageError
+from annokit.io.limits import DEFAULT_LIMITS
 from annokit.model import Answer, Classification, DataRow, ObjectAnnotation, Ontology, Option, Tool, Track
 from annokit.report import census
 from annokit.run import OnError, Run
@@ -75,6 +76,7 @@ class Dataset:
         self._make_outline = outline or self._read_outline
         self._outline: Outline | None = None
         self.on_error = on_error
+        self.limits = DEFAULT_LIMITS
         self.source = source
         self.size = size
         self.paths: tuple[Path, ...] = ()
@@ -167,7 +169,7 @@ class Dataset:
         return cls.from_rows(rows, Ontology(tools=tuple(Tool(name=name, kind=kind) for name in classes)))
 
     def __iter__(self) -> Iterator[DataRow]:
-        return self.rows(Run(on_error=self.on_error))
+        return self.rows(Run(on_error=self.on_error, limits=self.limits))
 
     def rows(self, run: Run) -> Iterator[DataRow]:
         """The data rows, counted as read in the report of `run`."""
@@ -204,7 +206,7 @@ class Dataset:
 
     def _read_outline(self) -> Outline:
         builder, keys = OntologyBuilder(), []
-        for row in self._rows(Run(on_error="skip")):
+        for row in self._rows(Run(on_error="skip", limits=self.limits)):
             keys.append(RowKey(row.name, row.id))
             builder.add_row(row)
         return Outline(builder.build(), keys)
@@ -229,7 +231,7 @@ class _Derived(Dataset):
             source=parent.source,
             size=parent.size,
         )
-        self.paths = parent.paths
+        self.paths, self.limits = parent.paths, parent.limits
 
     def rows(self, run: Run) -> Iterator[DataRow]:
         yield from self._rows(run)

@@ -28,7 +28,7 @@ from annokit.formats._coco_wire import Category, Id, Image, Rejected, ontology_o
 from annokit.geometry import masks_of
 from annokit.io.gc import paused_gc
 from annokit.io.images import read_png_pixels
-from annokit.io.limits import DEFAULT_LIMITS, Limits
+from annokit.io.limits import Limits
 from annokit.io.records import decode_document
 from annokit.io.salvage import Wire
 from annokit.io.source import Source
@@ -84,7 +84,7 @@ class PanopticFile:
 
     def outline(self) -> Outline:
         """Classes and names."""
-        document, _ = self._decoded(DEFAULT_LIMITS)
+        document, _ = self._decoded(self.source.limits)
         top = present(document, ("info", "licenses")) | (document.extra or {})
         return Outline(ontology_of(document.categories, top, ()), keys_of(document.images))
 

@@ -95,7 +95,7 @@ def outline(source: Source) -> Outline:
     """The classes in order of first appearance and the keys of all rows; what cannot be read is passed over."""
     builder, keys = OntologyBuilder(), []
     seen: set[_Object | _Question] = set()
-    for block in iter_element_blocks(source):
+    for block in iter_element_blocks(source, source.limits):
         with paused_gc():
             try:
                 rows: list[_Row] = decoder(_Row).decode_lines(block.data)

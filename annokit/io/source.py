@@ -37,6 +37,8 @@ class Source:
         For messages: the path as it was given, ``<bytes>`` or ``<stream>``.
     path : Path or None
         The file or folder, when there is one.
+    limits : Limits
+        Those of a first pass, which has no run; set by whoever opened it.
 
     Examples
     --------
@@ -44,10 +46,11 @@ class Source:
     b'{"id"'
     """
 
-    __slots__ = ("__weakref__", "_content", "name", "path")
+    __slots__ = ("__weakref__", "_content", "limits", "name", "path")
 
     def __init__(self, spec: Readable) -> None:
         self.path: Path | None = None
+        self.limits = DEFAULT_LIMITS
         self._content: bytes | Path
         if isinstance(spec, bytes | bytearray | memoryview):
             self.name, self._content = "<bytes>", bytes(spec)
