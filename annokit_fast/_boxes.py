@@ -166,12 +166,25 @@ def _clip(xs, ys, n, ax, ay, dx, dy, to_x, to_y):
 
 @jit
 def _shared_area(a, i, b, j, sign, x, y, u, v):
-    """Area common to two convex quadrilaterals, clipping the first by the sides of the second."""
+    """Area common to two convex quadrilaterals, clipping the first by those sides of the second that cut it."""
+    cuts = 0
+    for k in range(4):
+        ax, ay = b[j, k, 0], b[j, k, 1]
+        following = (k + 1) & 3
+        dx, dy = sign * (b[j, following, 0] - ax), sign * (b[j, following, 1] - ay)
+        inside = 0
+        for m in range(4):
+            inside += dx * (a[i, m, 1] - ay) - dy * (a[i, m, 0] - ax) >= 0.0
+        if inside == 0:
+            return 0.0
+        cuts |= np.int64(inside < 4) << k
     n = 4
     for k in range(4):
         x[k] = a[i, k, 0] - b[j, 0, 0]
         y[k] = a[i, k, 1] - b[j, 0, 1]
     for k in range(4):
+        if not cuts & (1 << k):
+            continue
         ax, ay = b[j, k, 0] - b[j, 0, 0], b[j, k, 1] - b[j, 0, 1]
         following = (k + 1) & 3
         bx, by = b[j, following, 0] - b[j, 0, 0], b[j, following, 1] - b[j, 0, 1]
