@@ -13,6 +13,7 @@ from annokit.dataset import Dataset, chained
 from annokit.errors import AccountingError, InputError, UsageError
 from annokit.formats import detect as detect_format
 from annokit.formats import parse_options, reader_of, writer_of
+from annokit.io.archives import open_source
 from annokit.io.limits import DEFAULT_LIMITS, Limits
 from annokit.io.output import StagedFile, StagedFolder, staged
 from annokit.io.source import Readable, Source, sources
@@ -44,7 +45,7 @@ def detect(source: Readable) -> str:
     UsageError
         When it looks like none, or like several.
     """
-    return detect_format(Source(source)).name
+    return detect_format(open_source(source)).name
 
 
 def read(
@@ -88,7 +89,7 @@ def read(
             f"expected on_error raise or skip, got {on_error!r}",
             hint="quarantine needs an output to stand beside: write and convert take it",
         )
-    return _read(sources(_serialised(source)), format, on_error, limits, options)
+    return _read(_opened(source, limits), format, on_error, limits, options)
 
 
 def _read(
@@ -110,7 +111,8 @@ def _read(
         parts.append(reader.read(one, parse_options(reader.options, taken, f"reading {one.name}")))
     dataset = parts[0] if len(parts) == 1 else chained(parts)
     dataset.on_error, dataset.limits = on_error, limits
-    dataset.paths = tuple(one.path for one in opened if one.path is not None)
+    dataset.paths = tuple(one.origin for one in opened if one.origin is not None)
+    dataset.held = opened
     return dataset
 
 
@@ -121,6 +123,10 @@ def _tell_apart(opened: Sequence[Source]) -> None:
         seen[one.name] = seen.get(one.name, 0) + 1
         if seen[one.name] > 1:
             one.name = f"{one.name} ({seen[one.name]})"
+
+
+def _opened(source: Labels, limits: Limits = DEFAULT_LIMITS) -> list[Source]:
+    return [open_source(one, limits) for one in sources(_serialised(source))]
 
 
 def _serialised(source: Any) -> Any:
@@ -306,7 +312,7 @@ def convert(
     1
     """
     writer_of(to)  # an unknown target is said before anything is read
-    opened = sources(_serialised(source))
+    opened = _opened(source, options.get("limits", DEFAULT_LIMITS))
     names = {format} if format else {detect_format(one).name for one in opened}
     known = {field for name in names for field in reader_of(name).options.__struct_fields__}
     reading = {name: options.pop(name) for name in list(options) if name in known}

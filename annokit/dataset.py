@@ -80,6 +80,7 @@ class Dataset:
         self.source = source
         self.size = size
         self.paths: tuple[Path, ...] = ()
+        self.held: object = None  # what has to live as long: an unpacked archive goes away with its source
 
     @classmethod
     def from_rows(cls, rows: Sequence[DataRow], ontology: Ontology | None = None) -> Dataset:

@@ -17,6 +17,7 @@ from annokit.errors import UsageError
 if TYPE_CHECKING:
     from annokit.dataset import Dataset
     from annokit.formats._describe import OptionInfo
+    from annokit.io.limits import Limits
     from annokit.io.source import Source
 
 __all__ = ["ReadCommand", "WriteCommand", "check_options", "open_dataset"]
@@ -154,11 +155,13 @@ def check_options(
             raise UsageError(f"--{flag} is an option of {', '.join(sorted(owners[name]))}; this is {here}")
 
 
-def open_dataset(sources: Sequence[str], format: str | None, options: Mapping[str, Any]) -> Dataset:
+def open_dataset(
+    sources: Sequence[str], format: str | None, options: Mapping[str, Any], limits: Limits
+) -> Dataset:
     """The labels a command is to read."""
     from annokit.conversion import read
-    from annokit.io.source import Source
+    from annokit.io.archives import open_source
 
-    opened = [Source(source) for source in sources]
+    opened = [open_source(source, limits) for source in sources]
     check_options(options, opened, format)
-    return read(opened, format=format, **options)
+    return read(opened, format=format, limits=limits, **options)

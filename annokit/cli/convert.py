@@ -73,10 +73,10 @@ def command(
     SRC is what a platform exported, DST the file or folder to write. What cannot be read is put into DST.quarantine.ndjson, with the reason; the exit code is then 1.
     """
     from annokit.conversion import convert
-    from annokit.io.source import Source
+    from annokit.io.archives import open_source
 
     with progress(sources, quiet=quiet) as advance:
-        opened = [Source(source) for source in sources]
+        opened = [open_source(source, settings["limits"]) for source in sources]
         check_options(options, opened, format, to)
         account = convert(
             opened, target, to=to, format=format, report=report, progress=advance, **settings, **options

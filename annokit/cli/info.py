@@ -33,7 +33,7 @@ def command(
     """
     from annokit.info import summarise
 
-    summary = summarise(open_dataset(sources, format, options), limits=limits)
+    summary = summarise(open_dataset(sources, format, options, limits), limits=limits)
     if as_json:
         say_json(summary)
     else:

@@ -39,6 +39,6 @@ def list_(
     """
     from annokit.masks import list_masks
 
-    dataset = open_dataset(sources, format, options)
+    dataset = open_dataset(sources, format, options, limits)
     n = list_masks(dataset, output, overwrite=overwrite, limits=limits)
     say(f"{n} mask images to fetch, listed in {output}")

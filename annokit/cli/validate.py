@@ -42,7 +42,7 @@ def command(
     """
     from annokit.validate import validate
 
-    dataset = open_dataset(sources, format, options)
+    dataset = open_dataset(sources, format, options, limits)
     report = validate(dataset, target, image_dir=image_dir, limits=limits)
     if as_json:
         say_json(report)

@@ -48,7 +48,7 @@ def command(
     suffix = Path(output).suffix.lower()
     if suffix not in (".svg", ".png"):
         raise UsageError(f"expected a file ending in .svg or .png, got {output!r}")
-    dataset = open_dataset(sources, format, options)
+    dataset = open_dataset(sources, format, options, limits)
     found = find_row(choose_labels(dataset, labels), row, limits=limits)
     picture = render(
         found,

@@ -46,7 +46,7 @@ class _Folder:
 
     def __init__(self, source: Source) -> None:
         self._tables = {
-            name: _Table(Source(str(Path(source.name) / f"{name}.parquet")), name) for name in tables.SCHEMAS
+            name: _Table(Source(str(Path(source.path or source.name) / f"{name}.parquet")), name) for name in tables.SCHEMAS
         }
         self.size = sum(table.source.size for table in self._tables.values())
 

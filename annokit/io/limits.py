@@ -25,6 +25,12 @@ class Limits:
         Vertices of one object, over all its rings.
     max_frames : int
         Frames of one video.
+    max_entries : int
+        Files in one archive.
+    max_unpacked_bytes : int
+        What may come out of one archive.
+    max_ratio : int
+        How many times larger than the archive that may be, from 64 MiB on.
     max_errors : int
         Records put aside before the run gives up: the format is probably another one.
 
@@ -40,6 +46,9 @@ class Limits:
     max_pixels: int = 178_956_970
     max_vertices: int = 10_000_000
     max_frames: int = 10_000_000
+    max_entries: int = 1_000_000
+    max_unpacked_bytes: int = 64 << 30
+    max_ratio: int = 200
     max_errors: int = 10_000
 
     def check(self, name: str, value: int, where: Where | None = None) -> None:

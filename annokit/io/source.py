@@ -37,6 +37,8 @@ class Source:
         For messages: the path as it was given, ``<bytes>`` or ``<stream>``.
     path : Path or None
         The file or folder, when there is one.
+    origin : Path or None
+        The file or folder that was given: for what was unpacked, the archive.
     limits : Limits
         Those of a first pass, which has no run; set by whoever opened it.
 
@@ -46,7 +48,7 @@ class Source:
     b'{"id"'
     """
 
-    __slots__ = ("__weakref__", "_content", "limits", "name", "path")
+    __slots__ = ("__weakref__", "_content", "limits", "name", "origin", "path")
 
     def __init__(self, spec: Readable) -> None:
         self.path: Path | None = None
@@ -62,6 +64,7 @@ class Source:
             self._content = self._spooled(spec)
         else:
             raise UsageError(f"expected a path, bytes or a binary stream, got {type(spec).__name__}")
+        self.origin: Path | None = self.path
 
     def _located(self, name: str) -> Path:
         if _URL.match(name):
