@@ -106,15 +106,24 @@ def paint(
     if not len(batch):
         return Painted(batch, np.zeros((size[1], size[0]), np.uint8), set(), set())
     instances = rle.to_label_map(batch, order=order)
-    seen = np.bincount(instances.ravel(), minlength=len(batch) + 1)[1:]
-    lacking = np.flatnonzero(seen < rle.area(batch))
-    whole = instances if kind == "instance" else np.concatenate([[0], numbers])[instances]
-    hidden, covered = set[int](), set[int]()
-    for index in lacking.tolist():
-        wanted = numbers[index] if kind == "semantic" else index + 1
-        mine = whole[rle.decode(batch[index : index + 1])[0] != 0] == wanted
-        if not mine.any():
-            hidden.add(index)
-        elif not mine.all():
-            covered.add(index)
-    return Painted(batch, whole, hidden, covered)
+    flat = instances.T.ravel()  # column by column, as the runs go
+    areas = rle.area(batch)
+    seen = np.bincount(flat, minlength=len(batch) + 1)[1:]
+    lacking = np.flatnonzero(seen < areas).tolist()
+    if kind == "semantic":
+        top = int(numbers.max())
+        values = np.concatenate([[0], numbers]).astype(np.uint8 if top <= 0xFF else np.uint16)
+        flat = values[flat]
+        for index in lacking:  # what an object of the same class took is there all the same
+            seen[index] = np.count_nonzero(flat[_places(batch[index])] == numbers[index])
+    hidden = {index for index in lacking if not seen[index]}
+    covered = {index for index in lacking if 0 < seen[index] < areas[index]}
+    return Painted(batch, flat.reshape(size).T, hidden, covered)
+
+
+def _places(mask: RleBatch) -> Indices:
+    """Which pixels a mask covers, counted column by column."""
+    ends = np.cumsum(mask.counts, dtype=np.int64)
+    lengths = mask.counts[1::2].astype(np.int64)
+    firsts = ends[1::2] - np.cumsum(lengths)
+    return np.repeat(firsts, lengths) + np.arange(int(lengths.sum()))
