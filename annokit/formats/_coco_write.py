@@ -158,7 +158,7 @@ def _reason_against(annotation: Annotation, has_captions: bool) -> tuple[str, st
         is_caption = annotation.kind == "text" and annotation.text is not None and has_captions
         if "coco" in annotation.extra or is_caption:
             return "", ""
-        return "no-place", "COCO has no place for answers; captions only where there are no classes"
+        return "no-place", "COCO has no place for answers, but for captions where there are no classes"
     if not isinstance(annotation, ObjectAnnotation):
         return "no-place", _HOLDS
     if isinstance(annotation.geometry, MaskReference):
