@@ -315,6 +315,8 @@ def convert(
     opened = _opened(source, options.get("limits", DEFAULT_LIMITS))
     names = {format} if format else {detect_format(one).name for one in opened}
     known = {field for name in names for field in reader_of(name).options.__struct_fields__}
-    reading = {name: options.pop(name) for name in list(options) if name in known}
+    writing = writer_of(to).options.__struct_fields__
+    reading = {name: value for name, value in options.items() if name in known}
+    options = {name: value for name, value in options.items() if name not in known or name in writing}
     dataset = _read(opened, format, "raise", options.get("limits", DEFAULT_LIMITS), reading)
     return write(dataset, target, format=to, **options)

@@ -290,9 +290,9 @@ def test_the_image_is_put_inside(photo: Path) -> None:
     assert base64.b64decode(data) == (photo / "green.png").read_bytes()
     assert pixels(render(shown, format="png", image_dir=photo))[400, 400].tolist() == [0, 200, 0]
     own = DataRow(id="r1", asset=Asset(uri=str(photo / "green.png")))
-    assert b"data:image/png" in render(own)
-    assert "image  ·  80 x 60  ·  id r1" in texts(render(own))  # the size is the image's
-    assert b"data:" not in render(shown)  # no folder, no local path: a blank canvas
+    assert b"data:image/png" in render(own, image_dir=photo)
+    assert "image  ·  80 x 60  ·  id r1" in texts(render(own, image_dir=photo))  # the size is the image's
+    assert b"data:" not in render(own)  # no folder was named: a blank canvas
 
 
 def test_only_images_inside_the_folder_are_taken(photo: Path) -> None:

@@ -25,9 +25,7 @@ __all__ = ["command"]
 @click.option(
     "--labels", metavar="POLICY", default="all", help="Which labels: all, newest, benchmark or annotator:ID."
 )
-@click.option(
-    "--image-dir", metavar="DIR", help="Where the image is; else at its own path, when that is local."
-)
+@click.option("--image-dir", metavar="DIR", help="The folder of the images; that of SRC, if it is a folder.")
 @click.option("--overwrite", is_flag=True, help="Replace FILE.")
 def command(
     sources: tuple[str, ...],
@@ -49,6 +47,8 @@ def command(
     if suffix not in (".svg", ".png"):
         raise UsageError(f"expected a file ending in .svg or .png, got {output!r}")
     dataset = open_dataset(sources, format, options, limits)
+    if image_dir is None:
+        image_dir = next((str(path) for path in dataset.paths if path.is_dir()), None)
     found = find_row(choose_labels(dataset, labels), row, limits=limits)
     picture = render(
         found,

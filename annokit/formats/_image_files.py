@@ -5,23 +5,28 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from pathlib import Path
-from typing import IO, Literal, TypeAlias
+from typing import IO, Annotated, Literal, TypeAlias
 
 import msgspec
+from msgspec import Meta
 
 from annokit.dataset import RowKey
 from annokit.errors import InputError
 from annokit.formats._yolo_layout import IMAGE_SUFFIX, ImageName
 from annokit.io.images import image_size
 from annokit.io.names import SafeNames, safe_name
+from annokit.io.photos import Photos
 from annokit.model import DataRow
 from annokit.report import Report, census
 
-__all__ = ["Images", "Page", "Pages", "local_file"]
+__all__ = ["ImageDir", "Images", "Page", "Pages"]
 
 Images: TypeAlias = Literal["none", "copy", "link"]
+ImageDir: TypeAlias = Annotated[
+    str | None,
+    Meta(description="folder with the image files; a dataset that is a folder has its own"),
+]
 
 _ENCODER = msgspec.json.Encoder()
 
@@ -49,6 +54,8 @@ class Pages:
         Gets a line for each row.
     images : str
         Whether image files are copied, linked or left where they are.
+    photos : Photos
+        Finds them.
     report : Report
     label_of : callable
         The label file of an image file.
@@ -65,6 +72,7 @@ class Pages:
         target: Path,
         names: IO[bytes],
         images: Images,
+        photos: Photos,
         report: Report,
         label_of: Callable[[str], str],
         top: str = "images/",
@@ -74,6 +82,7 @@ class Pages:
         self._safe = SafeNames((_image_name(key.name), numbered.next(key.name, key.id)) for key in keys)
         self._numbered = _Numbered()
         self._target, self._lines, self._images, self._report = target, names, images, report
+        self._photos = photos
         self._folders: dict[str, str] = {}
         self._label_of, self._top, self._answer_of = label_of, top, answer_of
 
@@ -90,7 +99,7 @@ class Pages:
         if row.asset.media_type != "image":
             self._report.lose_all("not-an-image", census(row), "only images have a place", example=row.name)
             return None
-        size = _size(row)
+        size = self._size(row)
         if size is None and self._answer_of is None:
             message = "its width and height are not known, and shapes are in shares of them"
             self._report.lose_all("no-size", census(row), message, example=row.name)
@@ -109,9 +118,9 @@ class Pages:
         return safe if suffix is None or name == row.name else IMAGE_SUFFIX.sub(suffix.group(), safe)
 
     def _put_image(self, page: Page) -> None:
-        source = local_file(page.row)
+        source = self._photos.find(page.row.name, page.row.asset.uri)
         if source is None:
-            message = "the image is no file on this computer, so it was not put beside its labels"
+            message = "no such image is in the folder of images (--image-dir), so it is not beside its labels"
             self._report.note("image-missing", "data_rows", message, example=page.row.name)
             return
         place = self._target / page.file
@@ -123,6 +132,17 @@ class Pages:
             place.hardlink_to(source.resolve())
         except OSError:  # another disk, or a file system without hard links
             place.symlink_to(source.resolve())
+
+    def _size(self, row: DataRow) -> tuple[int, int] | None:
+        """Width and height, from the image file if the row does not say."""
+        width, height = row.asset.width, row.asset.height
+        if width is None or height is None:
+            file = self._photos.find(row.name, row.asset.uri)
+            try:
+                height, width = image_size(file) if file else (0, 0)
+            except InputError:
+                return None
+        return (width, height) if width > 0 and height > 0 else None
 
     @property
     def folders(self) -> dict[str, str]:
@@ -163,25 +183,6 @@ def _entry(page: Page) -> ImageName:
 def _image_name(name: str) -> str:
     """A name under which trainers look for an image."""
     return name if IMAGE_SUFFIX.search(name) else f"{name}.jpg"
-
-
-def _size(row: DataRow) -> tuple[int, int] | None:
-    """Width and height, from the image file if the row does not say."""
-    width, height = row.asset.width, row.asset.height
-    if width is None or height is None:
-        try:
-            height, width = image_size(file) if (file := local_file(row)) else (0, 0)
-        except InputError:
-            return None
-    return (width, height) if width > 0 and height > 0 else None
-
-
-def local_file(row: DataRow) -> Path | None:
-    """The image of a row, if it is a file on this computer."""
-    with suppress(OSError, ValueError):  # what is no path: a URL, an image in base64
-        if row.asset.uri and (path := Path(row.asset.uri)).is_file():
-            return path
-    return None
 
 
 class _Numbered:

@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from annokit.dataset import Dataset
 from annokit.formats._base import Options
 from annokit.formats._classes import Classes
-from annokit.formats._image_files import Images, Page, Pages
+from annokit.formats._image_files import ImageDir, Images, Page, Pages
 from annokit.formats._masks_files import csv_line, label_map_of, mask_folder, png
 from annokit.formats._masks_paint import Painted, paint, pixels_of
 from annokit.formats._yolo_layout import NAMES_FILE
 from annokit.io.batches import batched
 from annokit.io.output import write_many
+from annokit.io.photos import Photos, folders_of
 from annokit.model import Box, Mask, MaskReference, ObjectAnnotation, Polygon, RotatedBox
 from annokit.report import Report, census, kind_of
 from annokit.run import Run
@@ -59,6 +60,7 @@ class WriteOptions(Options, frozen=True):
         Meta(description="objects that stand for a group: leave out, or draw as one"),
     ] = "skip"
     images: Annotated[Images, Meta(description="put the image files beside the masks")] = "none"
+    image_dir: ImageDir = None
 
 
 def write(dataset: Dataset, target: Path, options: WriteOptions, run: Run) -> None:
@@ -67,9 +69,10 @@ def write(dataset: Dataset, target: Path, options: WriteOptions, run: Run) -> No
     Unless `kind` is `semantic`, objects.csv says which class each value or file is of.
     """
     classes = Classes(dataset.ontology)
+    photos = Photos(folders_of(dataset.paths, options.image_dir))
     with (target / NAMES_FILE).open("wb") as names, (target / "objects.csv").open("wb") as table:
         table.write(csv_line("file", "value", "class_id", "class", "annotation_id"))
-        pages = Pages(dataset.outline.keys, target, names, options.images, run.report, label_map_of)
+        pages = Pages(dataset.outline.keys, target, names, options.images, photos, run.report, label_map_of)
         writer = _Writer(target, options, classes, table, run.report)
         for rows in batched(dataset.rows(run), _BATCH):
             writer.write(pages.open(rows))

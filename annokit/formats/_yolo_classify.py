@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 from annokit.dataset import Dataset, Outline, RowKey
 from annokit.errors import InputError, ReferenceProblem, UnsafeInput, UsageError, Where, shown
-from annokit.formats._image_files import Pages, local_file
+from annokit.formats._image_files import Pages
 from annokit.formats._yolo_layout import IMAGE_SUFFIX, NAMES_FILE, ImageName, leads_out, read_names, walk
 from annokit.io.batches import batched
 from annokit.io.images import image_size
 from annokit.io.names import SafeNames
+from annokit.io.photos import Photos, folders_of
 from annokit.io.source import Source
 from annokit.model import Answer, Asset, Classification, DataRow, Label, Ontology, Option, Tool
 from annokit.report import Report, census
@@ -156,10 +157,13 @@ def write(dataset: Dataset, target: Path, options: WriteOptions, run: Run) -> No
         answer = _answers(row, question.name)[0].answers[0].name
         return answer, f"{folder_of(answer)}/"
 
+    photos = Photos(folders_of(dataset.paths, options.image_dir))
     with (target / NAMES_FILE).open("wb") as names:
-        pages = Pages(dataset.outline.keys, target, names, options.images, run.report, str, "", answer_of)
+        pages = Pages(
+            dataset.outline.keys, target, names, options.images, photos, run.report, str, "", answer_of
+        )
         for rows in batched(dataset.rows(run), _BATCH):
-            kept = [row for row in rows if _can_be_placed(row, question.name, run.report)]
+            kept = [row for row in rows if _can_be_placed(row, question.name, photos, run.report)]
             for page in pages.open(kept):
                 _account(page.row, question.name, run.report)
     for split in pages.folders.values() or ("train",):
@@ -192,15 +196,15 @@ def _answers(row: DataRow, question: str) -> list[Classification]:
     ]
 
 
-def _can_be_placed(row: DataRow, question: str, report: Report) -> bool:
+def _can_be_placed(row: DataRow, question: str, photos: Photos, report: Report) -> bool:
     """Whether a row has one answer and an image; otherwise it is lost under the reason."""
     answers = {answer.name for one in _answers(row, question) for answer in one.answers}
     if not answers:
         code, message = "no-answer", "nobody answered the question, so it belongs in no folder"
     elif len(answers) > 1:
         code, message = "several-answers", "an image belongs in one folder only"
-    elif local_file(row) is None:
-        code, message = "image-missing", "the image is no file on this computer"
+    elif photos.find(row.name, row.asset.uri) is None:
+        code, message = "image-missing", "no such image is in the folder of images (--image-dir)"
     else:
         return True
     report.lose_all(code, census(row), message, example=row.name)

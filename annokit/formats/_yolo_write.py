@@ -18,13 +18,14 @@ from annokit.errors import AccountingError, UsageError
 from annokit.formats import _yolo_classify, _yolo_yaml
 from annokit.formats._base import Options
 from annokit.formats._classes import Classes
-from annokit.formats._image_files import Images, Page, Pages
+from annokit.formats._image_files import ImageDir, Images, Page, Pages
 from annokit.formats._yolo_layout import NAMES_FILE, label_path
 from annokit.formats._yolo_points import corners, poses
 from annokit.formats._yolo_shapes import Drawn, boxes, outlines
 from annokit.formats._yolo_text import box_rows, pose_rows, ring_rows
 from annokit.io.batches import batched
 from annokit.io.output import write_many
+from annokit.io.photos import Photos, folders_of
 from annokit.model import (
     Box,
     DataRow,
@@ -100,6 +101,7 @@ class WriteOptions(Options, frozen=True):
         Meta(description="objects that stand for a group: leave out, or write as one"),
     ] = "skip"
     images: Annotated[Images, Meta(description="put the image files beside the labels")] = "none"
+    image_dir: ImageDir = None
     ids: Annotated[
         dict[str, int] | None, Meta(description="class number of each class, 0 to n - 1 without gaps")
     ] = None
@@ -124,8 +126,9 @@ def write(dataset: Dataset, target: Path, options: WriteOptions, run: Run) -> No
     classes = _classes(dataset.ontology, options.ids, run.report)
     points = _point_count(dataset) if options.task == "pose" else 0
     draw = _drawing(options.task, points)
+    photos = Photos(folders_of(dataset.paths, options.image_dir))
     with (target / NAMES_FILE).open("wb") as names:
-        pages = Pages(dataset.outline.keys, target, names, options.images, run.report, label_path)
+        pages = Pages(dataset.outline.keys, target, names, options.images, photos, run.report, label_path)
         for rows in batched(dataset.rows(run), _BATCH):
             _write_batch(pages.open(rows), target, classes, options, draw, run.report)
     extra = dict(dataset.ontology.extra.get("yolo", {}))

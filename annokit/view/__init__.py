@@ -48,7 +48,7 @@ def render(
     ontology : Ontology, optional
         Gives the classes their colours, the same for every row; else by order within the row.
     image_dir : path, optional
-        Where the image is looked for by the row's name; else at its own path, when that is local.
+        The folder below which the image is looked for, by the row's name or path; nowhere else.
 
     Returns
     -------

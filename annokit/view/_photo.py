@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from annokit.errors import UsageError, Where
+from annokit.errors import Where
 from annokit.io.limits import Limits
+from annokit.io.photos import Photos, folders_of
 from annokit.io.source import reading
 from annokit.model import DataRow
 
@@ -25,29 +26,14 @@ def find_photo(
 ) -> tuple[bytes, str] | None:
     """The bytes and the media type of the image of a row, when a file has it in a form pictures can hold.
 
-    Looked for by name in `image_dir`, never outside it; else at the row's own local path.
+    Looked for in `image_dir`, never outside it.
     """
     if row.asset.media_type != "image":
         return None
-    for path in _candidates(row, image_dir):
-        if os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises on names too long
-            found = _image(path, limits)
-            if found is not None:
-                return found
-    return None
-
-
-def _candidates(row: DataRow, image_dir: str | os.PathLike[str] | None) -> list[Path]:
-    uri = row.asset.uri or ""
-    if image_dir is None:
-        return [Path(uri)] if uri and "://" not in uri else []
-    folder = Path(image_dir).resolve()
-    if not folder.is_dir():
-        raise UsageError("expected a folder of images", where=Where(os.fspath(image_dir)))
-    names = [row.name, row.external_id or "", uri.partition("?")[0].rpartition("/")[2]]
-    # A name must not lead out of the folder; a link that the user put there may.
-    paths = [Path(os.path.normpath(folder / name)) for name in names if name]
-    return [path for path in paths if path.is_relative_to(folder)]
+    path = Photos(folders_of([], None if image_dir is None else os.fspath(image_dir))).find(
+        row.name, row.asset.uri
+    )
+    return None if path is None else _image(path, limits)
 
 
 def _image(path: Path, limits: Limits) -> tuple[bytes, str] | None:

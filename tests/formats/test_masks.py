@@ -206,7 +206,7 @@ def test_images_stand_beside_their_masks_under_the_same_stem(tmp_path: Path) -> 
         row(one("road", ROAD), name=name, id=f"r{i}", asset=Asset(uri=str(picture)))
         for i, name in enumerate(names)
     ]
-    write(rows, tmp_path / "o", images="copy")
+    write(rows, tmp_path / "o", images="copy", image_dir=str(tmp_path))
     out = tmp_path / "o"
     images = {p.relative_to(out / "images").with_suffix("").as_posix() for p in out.glob("images/**/*.*")}
     masks = {p.relative_to(out / "masks").with_suffix("").as_posix() for p in out.glob("masks/**/*.png")}

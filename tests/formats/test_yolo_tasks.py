@@ -407,7 +407,9 @@ def test_classify_puts_images_into_folders_of_their_answer(tmp_path: Path) -> No
     ]
     ontology = Ontology(classifications=(question("sun", "../rain", "Sun", "snow"),))
     dataset = Dataset.from_rows(rows, ontology)
-    report = write(dataset, tmp_path / "o", task="classify", images="copy", verify=True)
+    report = write(
+        dataset, tmp_path / "o", task="classify", images="copy", image_dir=str(tmp_path / "in"), verify=True
+    )
     found = classified(tmp_path / "o")
     assert sorted(found) == ["train", "val"]
     assert len(found["train"]) == 4
@@ -449,7 +451,10 @@ def test_what_has_no_one_folder_is_lost_by_name(tmp_path: Path) -> None:
     dataset = Dataset.from_rows(rows, ontology)
     with pytest.raises(UsageError, match=r"got weather, blurred \(name it with --question\)"):
         write(dataset, tmp_path / "o", task="classify", images="link")
-    report = write(dataset, tmp_path / "o", task="classify", images="link", question="weather")
+    folder = str(tmp_path / "in")
+    report = write(
+        dataset, tmp_path / "o", task="classify", images="link", image_dir=folder, question="weather"
+    )
     assert report.kinds["classifications"] == {
         "read": 7, "written": 1, "merged": 1, "unsupported": 5,
     }  # fmt: skip

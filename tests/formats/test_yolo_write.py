@@ -169,11 +169,26 @@ def test_images_come_along_and_missing_ones_are_named(tmp_path: Path, how: str) 
     Image.new("RGB", (100, 80)).save(tmp_path / "photo.png")
     asset = Asset(uri=str(tmp_path / "photo.png"))
     rows = [row(asset=asset, name="no-suffix"), row(asset=Asset(uri="gone.jpg", width=5, height=5))]
-    report = write(rows, tmp_path / "out", images=how)
+    report = write(rows, tmp_path / "out", images=how, image_dir=str(tmp_path))
     image = tmp_path / "out/images/train/no-suffix.png"
     assert image.read_bytes() == (tmp_path / "photo.png").read_bytes()
     assert (image.stat().st_nlink == 2) == (how == "link")
     assert losses(report)["image-missing"] == ("data_rows", 1, False)
+
+
+def test_a_private_file_is_no_image_of_a_row(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    Image.new("RGB", (50, 40)).save(tmp_path / "private.png")
+    (tmp_path / "images" / "notes.jpg").write_text("not an image")
+    rows = [
+        row(asset=Asset(uri=str(tmp_path / "private.png"), width=50, height=40)),
+        row(name="../private.png", asset=Asset(width=50, height=40)),
+        row(name="notes.jpg", asset=Asset(width=50, height=40)),
+    ]
+    for folder in (None, str(tmp_path / "images")):
+        report = write(rows, tmp_path / "out", images="copy", image_dir=folder)
+        assert losses(report)["image-missing"][1] == 3
+        assert not [path for path in (tmp_path / "out" / "images").rglob("*") if path.is_file()]
 
 
 def test_sizes_come_from_the_image_else_the_row_is_lost(tmp_path: Path) -> None:
@@ -187,7 +202,7 @@ def test_sizes_come_from_the_image_else_the_row_is_lost(tmp_path: Path) -> None:
         row(box, name="e.jpg", asset=Asset(uri="data:image/png;base64," + "x" * 9999)),
         row(box, name="d.txt", asset=Asset(media_type="text", text="hello", width=1, height=1)),
     ]
-    report = write(rows, tmp_path / "out")
+    report = write(rows, tmp_path / "out", image_dir=str(tmp_path))
     assert labels(tmp_path / "out") == [[0, 0.3, 0.375, 0.2, 0.25]]
     assert losses(report)["no-size"][1] == 3
     assert report.kinds["data_rows"] == {"read": 5, "written": 1, "unsupported": 4}
