@@ -16,6 +16,7 @@ from annokit_fast._jit import jit
 __all__ = [
     "MAX_COORDINATE",
     "MAX_PIXELS",
+    "MAX_SIDE",
     "Array",
     "freeze",
     "output",
@@ -31,6 +32,9 @@ Array = npt.NDArray[Any]
 
 MAX_PIXELS = 2**32
 """Counts are uint32: a mask must have fewer pixels than this."""
+
+MAX_SIDE = 2**31 - 1
+"""Heights and widths are int32."""
 
 MAX_COORDINATE = float(2**26)
 """Largest absolute coordinate that rasterises exactly as pycocotools does (its 5x grid is int32)."""
@@ -154,7 +158,7 @@ def per_item(values: Any, count: int, dtype: npt.DTypeLike, name: str) -> Array:
 def sizes(heights: Any, widths: Any, count: int) -> tuple[Array, Array]:
     """Heights and widths as int32 vectors of length `count`, none negative, fewer than 2**32 pixels each."""
     plain = type(heights) is int and type(widths) is int
-    if plain and 0 <= heights <= _INT32 and 0 <= widths <= _INT32 and heights * widths < MAX_PIXELS:
+    if plain and 0 <= heights <= MAX_SIDE and 0 <= widths <= MAX_SIDE and heights * widths < MAX_PIXELS:
         return _constant(heights, count), _constant(widths, count)
     tall = per_item(heights, count, np.int32, "heights")
     wide = per_item(widths, count, np.int32, "widths")
@@ -197,8 +201,6 @@ def output(out: Any, shape: tuple[int, ...], dtype: npt.DTypeLike, name: str = "
         raise ValueError(f"{name}: expected a writeable C-contiguous array")
     return out
 
-
-_INT32 = 2**31 - 1
 
 _FEW = 64
 

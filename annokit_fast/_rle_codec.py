@@ -49,40 +49,41 @@ def area(counts, offsets, out):
 
 @jit
 def bounds(counts, offsets, heights, out):
-    """x, y, width, height of the foreground; the column is carried along, divided for only after a long gap."""
+    """x, y, width, height of the foreground. Runs come column by column, so the first and the last one give x and width.
+
+    The start of the column is carried along, and divided for only after a gap of a column or more.
+    """
     for i in range(offsets.size - 1):
         height = np.int64(heights[i])
-        left = top = np.int64(1) << 40
-        right = bottom = np.int64(-1)
-        column = base = position = np.int64(0)
+        top = np.int64(1) << 40
+        bottom = first = last = np.int64(-1)
+        base = position = np.int64(0)
         for k in range(offsets[i], offsets[i + 1] - 1, 2):
             start = position + np.int64(counts[k])
             position = start + np.int64(counts[k + 1])
             if position == start:
                 continue
-            if start - base > 8 * height:
-                column = start // height
-                base = column * height
-            while start >= base + height:
-                base += height
-                column += 1
+            following = base + height
+            base = following if start >= following else base
+            if start >= base + height:
+                base = start // height * height
+            if first < 0:
+                first = start
+            last = position - 1
             y0 = start - base
-            y1 = position - 1 - base
-            x1 = column
+            y1 = last - base
             if y1 >= height:
-                x1 = (position - 1) // height
                 y0 = np.int64(0)
                 y1 = height - 1
-            left = min(left, column)
-            right = max(right, x1)
             top = min(top, y0)
             bottom = max(bottom, y1)
-        if right < 0:
+        if first < 0:
             out[i, :] = 0.0
         else:
+            left = first // height
             out[i, 0] = left
             out[i, 1] = top
-            out[i, 2] = right - left + 1
+            out[i, 2] = last // height - left + 1
             out[i, 3] = bottom - top + 1
 
 

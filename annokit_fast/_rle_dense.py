@@ -77,7 +77,8 @@ def _encoded(rows: Array, columns: Array, n: int, height: int, width: int) -> Rl
 
 
 def _bytes(masks: Array) -> Array:
-    return freeze(masks.reshape(-1).view(np.uint8))
+    flat = masks.reshape(-1)
+    return freeze(flat if flat.dtype == np.uint8 else flat.view(np.uint8))
 
 
 def decode(batch: RleBatch, out: Array | None = None) -> Array | list[Array]:

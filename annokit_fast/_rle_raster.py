@@ -232,7 +232,7 @@ def coco_rings(coords, ring_offsets, heights, widths):
 
 
 @jit
-def coco_masks(coords, ring_offsets, polygons, objects, heights, widths, clear, out):
+def coco_masks(coords, ring_offsets, polygons, objects, height, width, clear, out):
     """Paint objects of polygons with one ring each straight into flat column-major pixels, all of one size.
 
     `clear` writes the background too. Returns False, with nothing done, where a polygon has not exactly one ring.
@@ -244,11 +244,9 @@ def coco_masks(coords, ring_offsets, polygons, objects, heights, widths, clear, 
     xs = np.empty(longest, np.int32)
     ys = np.empty(longest, np.int32)
     columns = np.empty(longest, np.int64)
-    starts = np.zeros(_reach(coords, 0, widths) + 2, np.int64)
+    starts = np.zeros(_reach(coords, 0, np.full(1, width)) + 2, np.int64)
     rows = np.empty(256, np.int32)
     runs = np.empty(256, np.uint32)
-    height = np.int64(heights[0])
-    width = np.int64(widths[0])
     for i in range(objects.size - 1):
         base = i * height * width
         gaps = clear and objects[i + 1] - objects[i] == 1

@@ -14,13 +14,14 @@ import numpy as np
 from annokit_fast import _polygons, _rle_raster, rle
 from annokit_fast._checks import (
     MAX_COORDINATE,
+    MAX_PIXELS,
+    MAX_SIDE,
     Array,
     freeze,
     output,
     parts,
     points,
     ragged,
-    sizes,
     vector,
 )
 
@@ -232,7 +233,8 @@ def _painted(
     """Masks without runs between; None where holes or the layout of `out` need them."""
     if len(owners) != len(rings) or len(rings) == 1:
         return None
-    tall, wide = sizes(height, width, 1)
+    if height < 0 or width < 0 or height * width >= MAX_PIXELS or max(height, width) > MAX_SIDE:
+        return None  # refused further on, with what is wrong
     objects = owners
     if object_offsets is not None:
         objects = ragged(object_offsets, len(owners) - 1, "object_offsets", "polygons")
@@ -245,7 +247,9 @@ def _painted(
             return None
     else:
         return None
-    done = _rle_raster.coco_masks(xy, rings, owners, objects, tall, wide, out is not None, pixels.reshape(-1))
+    done = _rle_raster.coco_masks(
+        xy, rings, owners, objects, height, width, out is not None, pixels.reshape(-1)
+    )
     return (pixels.transpose(0, 2, 1) if out is None else out) if done else None
 
 
