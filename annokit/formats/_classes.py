@@ -54,16 +54,12 @@ class Classes:
 
     def index(self, annotation: ObjectAnnotation | Track) -> int:
         """The class index of an object or a track."""
-        return self.index_of(annotation.tool_id, annotation.tool_name)
-
-    def index_of(self, tool_id: str | None, tool_name: str) -> int:
-        """The class index of a tool."""
-        key = tool_id, tool_name
+        key = annotation.tool_id, annotation.tool_name
         found = self._known.get(key)
         if found is None:
-            found = self._by_name.get(tool_name)
+            found = self._by_name.get(annotation.tool_name)
             if found is None:
-                found = self._append(Tool(name=tool_name, id=tool_id))
+                found = self._append(Tool(name=annotation.tool_name, id=annotation.tool_id))
             self._known[key] = found
         return found
 

@@ -106,14 +106,12 @@ def spool_rows(
         found = [0] * len(batch)
         with paused_gc():
             for (index, one), entry in zip(places, _made(batch, places, spool.report, results), strict=True):
-                if entry is None:
+                if entry is None or not categories.fill_in(entry, one, spool.report):
                     continue
                 kept, source = one.extra.get("coco", {}), batch[index].source
                 if not results or "id" in kept:
                     entry["id"] = annotation_ids.give(kept.get("id"), source)
                 entry["image_id"] = ids[index]
-                if "category_id" in entry and entry["category_id"] is None:
-                    entry["category_id"] = categories.id_of(one)
                 spool.add(kind_of(one), _ENCODER.encode(entry), kept.get(POSITION), source)
                 found[index] += 1
         yield from zip(batch, ids, found, strict=True)
@@ -135,7 +133,7 @@ def _answer(one: Classification) -> dict[str, Any]:
     entry: dict[str, Any] = {} if one.confidence is None else {"score": one.confidence}
     if one.text is not None:
         return entry | {"caption": one.text} | own_keys(one.extra.get("coco", {}))
-    return entry | own_keys(one.extra["coco"]) | {"category_id": None}
+    return entry | own_keys(one.extra["coco"])
 
 
 def _writable(row: DataRow, has_captions: bool, report: Report) -> list[_Writable]:
@@ -224,17 +222,27 @@ class Categories:
         if None in own or (given is None and len(set(own)) < len(own)):
             own = list(range(1, len(own) + 1))
         self._ids: list[int] = own
+        self._by_tool = {tool.id: number for tool, number in zip(classes.tools, own, strict=True)}
 
     def __len__(self) -> int:
         return len(self._ids)
 
-    def id_of(self, annotation: _Writable) -> int:
-        """The category id of an object, or of the class a whole image was given."""
-        if isinstance(annotation, Classification):
-            answer = annotation.answers[0]
-            index = self._classes.index_of(answer.option_id, answer.name)
-        else:
-            index = self._classes.index(annotation)
+    def fill_in(self, entry: dict[str, Any], annotation: _Writable, report: Report) -> bool:
+        """Give an entry that has one its category id; False where a whole image's class is not written."""
+        if isinstance(annotation, ObjectAnnotation):
+            entry["category_id"] = self.id_of(annotation)
+        elif annotation.answers:
+            found = self._by_tool.get(annotation.answers[0].option_id)
+            if found is None:
+                why = "its category is not among the classes"
+                report.lose("class-not-chosen", "classifications", why, example=annotation.id)
+                return False
+            entry["category_id"] = found
+        return True
+
+    def id_of(self, annotation: ObjectAnnotation) -> int:
+        """The category id of an object."""
+        index = self._classes.index(annotation)
         while len(self._ids) <= index:
             self._ids.append(max(self._ids, default=0) + 1)
         return self._ids[index]

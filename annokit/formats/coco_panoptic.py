@@ -30,7 +30,8 @@ def _read(source: Source, options: ReadOptions) -> Dataset:
     if source.is_dir and source.path is not None:
         if not (source.path / DOCUMENT).is_file():
             raise InputError(f"expected a folder with {DOCUMENT}, got none", where=Where(source.name))
-        source = Source(source.path / DOCUMENT)
+        limits, source = source.limits, Source(source.path / DOCUMENT)
+        source.limits = limits
     file = PanopticFile(source, options)
     return Dataset(file.rows, outline=file.outline, source=source.name, size=source.size)
 

@@ -224,6 +224,17 @@ def test_categories_of_whole_images_are_answers(shared: Path) -> None:
     assert (answer.tool_name, answer.kind, answer.answers[0].name) == ("category", "radio", "b")
 
 
+def test_categories_of_whole_images_are_renamed_numbered_and_chosen(shared: Path, tmp_path: Path) -> None:
+    file = shared / DATUMARO / "coco/annotations/labels_val.json"
+    options: Document = {"rename": {"b": "z"}, "ids": {"a": 5, "z": 9}}
+    _, written = convert(file, tmp_path / "o.json", **options)
+    assert [one["category_id"] for one in written["annotations"]] == [5, 9]
+    assert [(one["id"], one["name"]) for one in written["categories"]] == [(5, "a"), (9, "z")]
+    report, written = convert(file, tmp_path / "o.json", classes=["a"])
+    assert [one["category_id"] for one in written["annotations"]] == [1]
+    assert report.kinds["classifications"]["unsupported"] == 1
+
+
 @pytest.mark.parametrize(
     ("name", "truth"),
     [
