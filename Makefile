@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-nojit test-bounds lint bench docs clean
+.PHONY: demo test test-nojit test-bounds lint bench fuzz docs clean
 
 $(BIN)/annokit: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -35,6 +35,14 @@ lint: .venv/dev
 bench: .venv/dev
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[bench]"
 	$(BIN)/python -m benchmarks kernels
+
+FUZZ := coco labelbox labelbox_v1 yolo parquet archive image rle_strings
+SECONDS_EACH ?= 45
+
+fuzz: .venv/dev
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[fuzz]"
+	for target in $(FUZZ); do NUMBA_DISABLE_JIT=1 $(BIN)/python tests/fuzz/run.py $$target \
+	    -max_total_time=$(SECONDS_EACH) || exit 1; done
 
 docs: .venv/dev
 	$(BIN)/python docs/generate.py

@@ -58,7 +58,7 @@ def parse(data: bytes | str) -> TopLevel:
     """
     try:
         found = _DECODER.decode(data)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise DecodeError(f"expected a record written by annokit: {error}") from error
     if found.annokit_schema > SCHEMA_VERSION:
         raise DecodeError(
