@@ -16,7 +16,7 @@ from annokit.io.batches import batched
 from annokit.io.images import image_size
 from annokit.io.names import SafeNames
 from annokit.io.photos import Photos, folders_of
-from annokit.io.source import Source
+from annokit.io.source import Source, reading
 from annokit.model import Answer, Asset, Classification, DataRow, Label, Ontology, Option, Tool
 from annokit.report import Report, census
 from annokit.run import Run
@@ -39,16 +39,17 @@ _BATCH = 500
 def is_there(folder: Path) -> bool:
     """Whether a folder has splits that have folders that have images."""
     return folder.is_dir() and any(
-        IMAGE_SUFFIX.search(file.name)
+        IMAGE_SUFFIX.search(name)
         for split in _split_folders(folder)
         for place in _folders(folder / split)
         if place.name not in ("images", "labels")
-        for file in place.iterdir()
+        for name in walk(place)
     )
 
 
 def _folders(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_dir())
+    with reading(str(folder)):
+        return sorted(path for path in folder.iterdir() if path.is_dir())
 
 
 def _split_folders(folder: Path) -> list[str]:

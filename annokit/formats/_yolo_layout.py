@@ -251,10 +251,16 @@ def _labels_of(place: str) -> str:
 
 def walk(folder: Path) -> Iterator[str]:
     """All files below a folder, relative to it; none where it is missing."""
-    for place, _, names in os.walk(folder):
+    for place, _, names in os.walk(folder, onerror=_refuse):
         inside = os.path.relpath(place, folder).replace(os.sep, "/")
         for name in names:
             yield name if inside == "." else f"{inside}/{name}"
+
+
+def _refuse(error: OSError) -> None:
+    """Say that a folder cannot be read, which os.walk would pass over; one that is not there is empty."""
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        raise InputError(f"cannot read: {error.strerror}", where=Where(str(error.filename))) from error
 
 
 def read_names(path: Path) -> list[ImageName]:
