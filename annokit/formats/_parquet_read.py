@@ -30,7 +30,7 @@ def is_ours(path: Path) -> bool:
     """Whether a Parquet file is an annotations table of annokit, or too damaged to tell."""
     try:
         metadata = pq.read_schema(path).metadata or {}
-    except (pa.ArrowException, OSError):
+    except (pa.ArrowException, OSError, UnicodeDecodeError):
         return True
     return metadata.get(b"annokit.table") == b"annotations"
 
@@ -46,7 +46,8 @@ class _Folder:
 
     def __init__(self, source: Source) -> None:
         self._tables = {
-            name: _Table(Source(str(Path(source.path or source.name) / f"{name}.parquet")), name) for name in tables.SCHEMAS
+            name: _Table(Source(str(Path(source.path or source.name) / f"{name}.parquet")), name)
+            for name in tables.SCHEMAS
         }
         self.size = sum(table.source.size for table in self._tables.values())
 
@@ -233,6 +234,6 @@ def _damage_named(source: Source) -> Iterator[None]:
     """Turn what pyarrow says about the bytes into an InputError that names the file."""
     try:
         yield
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # names that are not UTF-8
         problem = f"expected a whole Parquet file: {shown(str(error), 200)}"
         raise InputError(problem, where=Where(source.name)) from error
