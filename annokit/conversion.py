@@ -199,6 +199,8 @@ def write(
         dataset = Dataset.from_rows(list(dataset))
     writer = writer_of(format)
     given = parse_options(writer.options, options, f"writing {format}")
+    if verify:
+        reader_of(format)  # what cannot be read again is said before anything is written
     if split and not writer.keeps_splits:
         raise UsageError(f"{format} has no place for splits, got {split!r}", hint="write each split apart")
     account = Report(source=dataset.source, target=os.fspath(target))

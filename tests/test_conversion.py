@@ -147,6 +147,7 @@ def test_a_dataset_reads_again_in_each_loop(source: Path) -> None:
         (lambda s, t: annokit.convert(s, t, to="yolo", split="train=nan,val=1"), "add up to 1"),
         (lambda s, t: annokit.convert(s, t, to="coco", classes="person"), "list of class names"),
         (lambda s, t: annokit.write([1], t, format="coco"), "expected data rows"),
+        (lambda s, t: annokit.convert(s, t, to="masks", verify=True), "can be written, not read"),
         (lambda s, t: annokit.write(DataRow(id="1"), t, format="coco"), "one data row"),
     ],
 )
