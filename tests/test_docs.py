@@ -100,3 +100,9 @@ def test_the_command_reference_is_what_the_commands_say() -> None:
     names: dict[str, Any] = {"__name__": "generate"}
     exec(compile((ROOT / "docs" / "generate.py").read_text(), "generate.py", "exec"), names)
     assert (ROOT / "docs" / "cli.md").read_text() == names["reference"](), "run `make docs`"
+
+
+def test_every_promise_names_tests_that_are_there() -> None:
+    named = re.findall(r"`(tests/[\w/]+\.py)`", (ROOT / "docs" / "reliability.md").read_text("utf-8"))
+    assert len(named) > 15
+    assert [name for name in named if not (ROOT / name).is_file()] == []
