@@ -182,7 +182,7 @@ def test_a_line_that_is_a_bomb(bad: bytes, mode: str, tmp_path: Path) -> None:
 
 
 _MEASURE = """
-import resource, sys
+import sys
 import annokit
 from annokit.errors import AnnokitError
 for name in sys.argv[2:]:
@@ -191,7 +191,9 @@ for name in sys.argv[2:]:
             annokit.convert(name, f"{sys.argv[1]}/{abs(hash((name, mode)))}", to="parquet", on_error=mode)
         except AnnokitError:
             pass
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+for line in open("/proc/self/status"):
+    if line.startswith("VmHWM:"):  # ru_maxrss would count what the parent had when it forked
+        print(line.split()[1])
 """
 
 
@@ -204,7 +206,9 @@ def test_all_of_it_in_little_memory(
         if entry["format"] != "coco"
     ]
     command = [sys.executable, "-c", _MEASURE, str(tmp_path), *files]
+    if not Path("/proc/self/status").exists():
+        pytest.skip("needs Linux to measure memory")
     for _ in range(2):  # the first may have to compile kernels, which takes memory of its own
         done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 0, done.stderr
-    assert int(done.stdout) * (1 if sys.platform == "darwin" else 1024) < 600 << 20
+    assert int(done.stdout) * 1024 < 600 << 20
