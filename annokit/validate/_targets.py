@@ -65,7 +65,7 @@ def _check_yolo(found: Findings, row: DataRow) -> None:
         return
     objects = [one for one in _objects(row) if isinstance(one.geometry, Box | Polygon)]
     if len({type(one.geometry) for one in objects}) > 1:
-        message = "box and polygon rows in one label file: the trainer ignores the whole image"
+        message = "box and polygon rows in one label file make the trainer ignore the image; convert writes one kind"
         found.add("yolo-mixed-rows", "data_rows", "error", message, row=row)
     seen = set()
     for one in objects:
