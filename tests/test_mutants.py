@@ -31,6 +31,7 @@ NOT_RECORDS = {"note", "advance", "__init__", "mkdir", "seek", "close", "note_cr
 
 
 DETAILS = {
+    "entry |= {'image_id': None, 'category_id': None}": "the order of the keys: they are filled in later",
     "entry |= {'width': row.asset.width, 'height': row.asset.height}": "a field of an image",
     "entry |= _segmentation(one.geometry, kept, strings.get(place), sizes[index], results)": "a field",
     "areas.update(zip(indices, rle.area(batch).tolist(), strict=True))": "a field",
