@@ -15,8 +15,8 @@ from annokit.dataset import Dataset
 from annokit.formats._classes import Classes
 from annokit.formats._coco_entries import own_keys
 from annokit.formats._coco_write import Categories, Ids, WriteOptions, image_entry
-from annokit.formats._masks_paint import pixels_of
 from annokit.geometry import FARTHEST
+from annokit.geometry.pixels import pixels_of
 from annokit.io.names import SafeNames
 from annokit.io.output import write_many
 from annokit.model import Box, DataRow, Mask, MaskReference, ObjectAnnotation, Polygon, RotatedBox

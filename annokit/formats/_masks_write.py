@@ -17,8 +17,9 @@ from annokit.formats._base import Options
 from annokit.formats._classes import Classes
 from annokit.formats._image_files import ImageDir, Images, Page, Pages
 from annokit.formats._masks_files import csv_line, label_map_of, mask_folder, png
-from annokit.formats._masks_paint import Painted, paint, pixels_of
+from annokit.formats._masks_paint import Painted, paint
 from annokit.formats._yolo_layout import NAMES_FILE
+from annokit.geometry.pixels import pixels_of
 from annokit.io.batches import batched
 from annokit.io.output import write_many
 from annokit.io.photos import Photos, folders_of

@@ -1,0 +1,66 @@
+"""The pixels of objects, whatever their shape."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from annokit.geometry.raster import mask_batch, masks_of, outline_of, to_rle
+from annokit.geometry.text import FARTHEST
+from annokit.model import Box, Mask, ObjectAnnotation, Polygon, RotatedBox
+from annokit.model.base import Indices
+
+if TYPE_CHECKING:
+    from annokit_fast.rle import RleBatch
+
+__all__ = ["pixels_of"]
+
+
+def pixels_of(objects: Sequence[ObjectAnnotation], sizes: Indices) -> tuple[RleBatch, dict[int, str]]:
+    """The pixels of each object by COCO's rule, and the code of the reason for those that have none.
+
+    Parameters
+    ----------
+    objects : sequence
+        Of shapes that cover pixels.
+    sizes : int (n, 2)
+        Width and height of the image of each.
+
+    Returns
+    -------
+    RleBatch
+        As many masks; those of lost objects are empty.
+    dict of int to str
+    """
+    from annokit_fast import rle
+
+    lost: dict[int, str] = {}
+    empty = [_empty(*size) for size in sizes.tolist()]
+    masks = list(empty)
+    drawn: dict[int, Polygon | Box | RotatedBox] = {}
+    for index, one in enumerate(objects):
+        shape = one.geometry
+        if isinstance(shape, Mask):
+            if (shape.width, shape.height) == tuple(sizes[index].tolist()):
+                masks[index] = shape
+            else:
+                lost[index] = "size-mismatch"
+        elif isinstance(shape, Polygon | Box | RotatedBox):
+            if (np.abs(outline_of(shape).coords) <= FARTHEST).all():
+                drawn[index] = shape
+            else:
+                lost[index] = "not-finite"
+    places = np.array(list(drawn), np.int64)
+    made = to_rle(list(drawn.values()), sizes[places, 1], sizes[places, 0])
+    for index, mask in zip(drawn, masks_of(made), strict=True):
+        masks[index] = mask
+    batch = mask_batch(masks)
+    for index in np.flatnonzero(rle.area(batch) == 0).tolist():
+        lost.setdefault(index, "zero-area")
+    return batch, lost
+
+
+def _empty(width: int, height: int) -> Mask:
+    return Mask(counts=np.array([width * height], np.uint32), height=height, width=width)
