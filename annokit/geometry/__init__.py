@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from annokit.geometry.boxes import bounding_box, bounding_boxes, object_boxes
-from annokit.geometry.raster import Areal, mask_batch, masks_of, outline_of, to_rle
+from annokit.geometry.raster import Areal, mask_batch, masks_of, outline_areas, outline_of, to_rle
 from annokit.geometry.text import FARTHEST, Text, parse_points, parse_rings
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "mask_batch",
     "masks_of",
     "object_boxes",
+    "outline_areas",
     "outline_of",
     "parse_points",
     "parse_rings",

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from annokit.geometry import bounding_boxes, mask_batch, to_rle
+from annokit.geometry import bounding_boxes, mask_batch, outline_areas, to_rle
 from annokit.geometry.boxes import bounding_box
 from annokit.geometry.ragged import concatenated, ends, lengths
 from annokit.model import (
@@ -260,24 +260,12 @@ def _areas(objects: Sequence[Item]) -> Iterator[tuple[Item, tuple[float, ...]]]:
     heights = np.array([item.row.asset.height for item in drawn], np.int64)
     widths = np.array([item.row.asset.width for item in drawn], np.int64)
     pixels = rle.area(to_rle(polygons, heights, widths))
-    for item, polygon, area in zip(drawn, polygons, pixels.tolist(), strict=True):
+    exact = outline_areas(polygons).tolist()
+    for item, polygon, area, outline in zip(drawn, polygons, pixels.tolist(), exact, strict=True):
         box = item.object.box or bounding_box(polygon) or Box(x=0, y=0, width=0, height=0)
-        yield item, (float(area), _outline_area(polygon), box.width * box.height)
+        yield item, (float(area), outline, box.width * box.height)
 
 
 def _can_draw(item: Item) -> bool:
     asset, coords = item.row.asset, _polygon(item).coords
     return bool(asset.width and asset.height and len(coords) and np.abs(coords).max() < 1 << 24)
-
-
-def _outline_area(polygon: Polygon) -> float:
-    total = 0.0
-    for part in polygon.parts():
-        sizes = [abs(_shoelace(ring)) for ring in part]
-        total += sizes[0] - sum(sizes[1:]) if sizes else 0.0
-    return total
-
-
-def _shoelace(ring: NDArray[np.float64]) -> float:
-    x, y = ring[:, 0], ring[:, 1]
-    return float(np.dot(x, np.roll(y, -1)) - np.dot(np.roll(x, -1), y)) / 2
