@@ -88,7 +88,8 @@ def outline_areas(polygons: Sequence[Polygon]) -> Floats:
         ends(lengths([polygon.part_offsets for polygon in polygons])),
     )
     owners = np.repeat(np.arange(len(polygons)), [len(polygon.part_offsets) - 1 for polygon in polygons])
-    return np.bincount(owners, areas, len(polygons))
+    total: Floats = np.bincount(owners, areas, len(polygons)).astype(np.float64)
+    return total
 
 
 def mask_batch(masks: Sequence[Mask]) -> RleBatch:
