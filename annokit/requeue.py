@@ -68,7 +68,10 @@ def requeue(
         elif formats & {"labelbox", "labelbox-v1"}:
             path.write_bytes(b"".join(_line(document) + b"\n" for document in documents))
         else:
-            raise UsageError(f"{formats.pop()} records stand in files of their own: mend them there")
+            raise UsageError(
+                f"records of {formats.pop()} cannot be put into a file of their own",
+                hint="mend them in the source",
+            )
     return len(entries)
 
 
