@@ -146,7 +146,7 @@ class Report:
     def __init__(self, source: str = "", target: str = "") -> None:
         self.source, self.target = source, target
         self.kinds: defaultdict[str, Counter[Column]] = defaultdict(Counter)
-        self._losses: dict[tuple[str, str], Loss] = {}
+        self._losses: dict[tuple[str, str, str], Loss] = {}
 
     def count(self, column: Column, kind: str, n: int = 1) -> None:
         """Add `n` to a cell of the account."""
@@ -191,9 +191,9 @@ class Report:
         n: int,
         level: Literal["lost", "changed", "note"],
     ) -> None:
-        loss = self._losses.get((code, kind))
+        loss = self._losses.get((code, kind, level))
         if loss is None:
-            loss = self._losses[code, kind] = Loss(code, kind, 0, message, [], level)
+            loss = self._losses[code, kind, level] = Loss(code, kind, 0, message, [], level)
         loss.count += n
         if example is not None and len(loss.examples) < _EXAMPLES:
             loss.examples.append(str(example))

@@ -16,7 +16,7 @@ from annokit.formats._classes import Classes
 from annokit.formats._coco_entries import own_keys
 from annokit.formats._coco_write import Categories, Ids, WriteOptions, image_entry
 from annokit.geometry import FARTHEST
-from annokit.geometry.pixels import pixels_of
+from annokit.geometry.pixels import drawable, pixels_of
 from annokit.io.names import SafeNames
 from annokit.io.output import write_many
 from annokit.model import Box, DataRow, Mask, MaskReference, ObjectAnnotation, Polygon, RotatedBox
@@ -49,7 +49,7 @@ def write(dataset: Dataset, target: Path, options: WriteOptions, run: Run) -> No
         for key, value in dataset.ontology.extra.get("coco", {}).items():
             out.write(_ENCODER.encode(key) + b":" + _ENCODER.encode(value) + b",\n")
         out.write(b'"images":[\n')
-        for index, row in enumerate(dataset.rows(run)):
+        for index, row in enumerate(drawable(dataset.rows(run), run)):
             image_id = ids.give(row.extra.get("coco", {}).get("id"), row.source)
             out.write(b",\n" * (index > 0) + _ENCODER.encode(image_entry(row, image_id)))
             report.count("written", "data_rows")
@@ -141,6 +141,9 @@ class _Painter:
         kept = {key: value for key, value in kept.items() if key not in ("id", "segmentation")}
         entry: dict[str, Any] = {"category_id": self.categories.id_of(one), "iscrowd": int(one.is_crowd)}
         self.report.count("written", kind)
+        if one.confidence is not None:
+            why = "panoptic segments have no place for a confidence"
+            self.report.note("no-confidence", kind, why, example=row.name, lossy=True)
         if area == drawn and one.box is not None:
             box = [one.box.x, one.box.y, one.box.width, one.box.height]
             return {"area": area, **kept, **entry, "bbox": box}

@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 Id: TypeAlias = int | str
-Size: TypeAlias = Annotated[int, Meta(ge=0)] | UnsetType | None
+Size: TypeAlias = Annotated[int, Meta(ge=0, le=(1 << 31) - 1)] | UnsetType | None
 _LISTS = ("annotations", "images", "categories")
 ABSENT = "(absent)"
 """In what is kept of a file: the lists it does without."""

@@ -43,6 +43,7 @@ ANSWER_KEYS = (
 )
 
 _Place: TypeAlias = Annotated[float, Meta(ge=-FARTHEST, le=FARTHEST)]
+_Pixels: TypeAlias = Annotated[int, Meta(ge=0, le=(1 << 31) - 1)]
 _Extent: TypeAlias = Annotated[float, Meta(ge=0, le=FARTHEST)]
 
 
@@ -193,8 +194,8 @@ class Project(Wire):
 
 
 class Media(Wire):
-    height: int | None = None
-    width: int | None = None
+    height: _Pixels | None = None
+    width: _Pixels | None = None
     mime_type: str | None = None
     frame_rate: float | None = None
     frame_count: int | None = None

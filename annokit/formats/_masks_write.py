@@ -19,7 +19,7 @@ from annokit.formats._image_files import ImageDir, Images, Page, Pages
 from annokit.formats._masks_files import csv_line, label_map_of, mask_folder, png
 from annokit.formats._masks_paint import Painted, paint
 from annokit.formats._yolo_layout import NAMES_FILE
-from annokit.geometry.pixels import pixels_of
+from annokit.geometry.pixels import drawable, pixels_of
 from annokit.io.batches import batched
 from annokit.io.output import write_many
 from annokit.io.photos import Photos, folders_of
@@ -75,7 +75,7 @@ def write(dataset: Dataset, target: Path, options: WriteOptions, run: Run) -> No
         table.write(csv_line("file", "value", "class_id", "class", "annotation_id"))
         pages = Pages(dataset.outline.keys, target, names, options.images, photos, run.report, label_map_of)
         writer = _Writer(target, options, classes, table, run.report)
-        for rows in batched(dataset.rows(run), _BATCH):
+        for rows in batched(drawable(dataset.rows(run), run), _BATCH):
             writer.write(pages.open(rows))
     if options.kind == "semantic":
         (target / "objects.csv").unlink()

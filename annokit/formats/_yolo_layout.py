@@ -167,19 +167,20 @@ class Layout:
 
     def _in_folder(self, place: str) -> Iterator[tuple[str, str, str]]:
         """The images below a folder, and at their places the labels whose images are not there."""
-        found = {}
+        found: dict[str, list[tuple[str, str]]] = {}  # images of one stem share a label file
         for name in walk(self.folder / place):
             if IMAGE_SUFFIX.search(name):
                 file = posixpath.join(place, name)
-                found[label_path(file)] = file, name
+                found.setdefault(label_path(file), []).append((file, name))
         labels = _labels_of(place)
         if labels != place:
             for text in walk(self.folder / labels):
                 stem, suffix = posixpath.splitext(text)
                 if suffix == ".txt" and (label := posixpath.join(labels, text)) not in found:
                     name = self._sizes.get(stem, (stem,))[0]
-                    found[label] = posixpath.join(place, name), name
-        for label, (file, name) in sorted(found.items(), key=lambda pair: pair[1]):
+                    found[label] = [(posixpath.join(place, name), name)]
+        images = [(file, name, label) for label, sharing in found.items() for file, name in sharing]
+        for file, name, label in sorted(images):
             yield file, label, name
 
     def _listed(self, place: str) -> Iterator[str]:

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from annokit.geometry.raster import mask_batch, masks_of, outline_of, to_rle
 from annokit.geometry.text import FARTHEST
-from annokit.model import Box, Mask, ObjectAnnotation, Polygon, RotatedBox
+from annokit.model import Box, DataRow, Mask, ObjectAnnotation, Polygon, RotatedBox
 from annokit.model.base import Indices
+from annokit.report import census
+from annokit.run import Run
 
 if TYPE_CHECKING:
     from annokit_fast.rle import RleBatch
 
-__all__ = ["pixels_of"]
+__all__ = ["drawable", "pixels_of"]
+
+
+def drawable(rows: Iterable[DataRow], run: Run) -> Iterator[DataRow]:
+    """The rows whose images may be painted; those that are said to be larger are lost by name."""
+    most = run.limits.max_pixels
+    for row in rows:
+        height, width = row.asset.height or 0, row.asset.width or 0
+        if height < 0 or width < 0 or height * width > most:
+            why = f"an image of more than {most} pixels is not painted (raise it with --max-pixels)"
+            run.report.lose_all("image-size", census(row), why, example=row.name)
+        else:
+            yield row
 
 
 def pixels_of(objects: Sequence[ObjectAnnotation], sizes: Indices) -> tuple[RleBatch, dict[int, str]]:

@@ -268,4 +268,10 @@ def _areas(objects: Sequence[Item]) -> Iterator[tuple[Item, tuple[float, ...]]]:
 
 def _can_draw(item: Item) -> bool:
     asset, coords = item.row.asset, _polygon(item).coords
-    return bool(asset.width and asset.height and len(coords) and np.abs(coords).max() < 1 << 24)
+    return bool(
+        asset.width
+        and asset.height
+        and asset.width * asset.height < 1 << 32
+        and len(coords)
+        and np.abs(coords).max() < 1 << 24
+    )
