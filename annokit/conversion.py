@@ -234,11 +234,11 @@ def write(
 
 def _check_readable(account: Report) -> None:
     """Refuse to write an empty dataset because nothing at all could be read."""
-    rows = account.kinds["data_rows"]
-    if rows["read"] and rows["quarantined"] + rows["skipped"] == rows["read"]:
-        first = next(loss for loss in account.losses if loss.kind == "data_rows")
+    read = account.total("read") - account.kinds["categories"]["read"]
+    if read and account.total("quarantined") + account.total("skipped") == read:
+        first = next(loss for loss in account.losses if loss.lossy)
         raise InputError(
-            f"none of {rows['read']} data rows could be read, the first: {first.examples[0]}",
+            f"none of {read} records could be read, the first: {first.examples[0]}",
             hint="is it the right format? nothing was written",
         )
 

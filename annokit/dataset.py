@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from annokit.errors import UsageError
+from annokit.errors import UsageError, shown
 from annokit.io.limits import DEFAULT_LIMITS
 from annokit.model import Answer, Classification, DataRow, ObjectAnnotation, Ontology, Option, Tool, Track
 from annokit.report import census
@@ -102,7 +102,7 @@ class Dataset:
         names: str | Sequence[str],
         sizes: Any = None,
         *,
-        classes: Sequence[str],
+        classes: Sequence[str] | Mapping[int, str],
         class_ids: Any,
         boxes_xyxy: Any = None,
         masks: Any = None,
@@ -117,7 +117,7 @@ class Dataset:
             `classes` holds one entry for each image, too.
         sizes : (int, int), optional
             Height and width of the image; not needed where there are masks.
-        classes : sequence of str
+        classes : sequence of str, or mapping of int to str
             The class names by index.
         class_ids : (n,) integers
             The class of each object.
@@ -147,7 +147,9 @@ class Dataset:
         ``Dataset.from_arrays(path, image.shape[:2], classes=names, class_ids=found.class_id,
         boxes_xyxy=found.xyxy, masks=found.mask, scores=found.confidence)``
         """
-        from annokit.geometry.arrays import row_from_arrays
+        from annokit.geometry.arrays import class_names, row_from_arrays
+
+        tools = class_names(classes)
 
         given = {
             "sizes": sizes,
@@ -158,16 +160,17 @@ class Dataset:
         }
         if isinstance(names, str):
             names, given = [names], {key: None if one is None else [one] for key, one in given.items()}
+        for what, column in given.items():
+            length = len(column) if hasattr(column, "__len__") else shown(column)
+            if column is not None and length != len(names):
+                raise UsageError(f"expected {what} for each of {len(names)} images, got {length}")
         columns = [[None] * len(names) if column is None else list(column) for column in given.values()]
-        for what, column in zip(given, columns, strict=True):
-            if len(column) != len(names):
-                raise UsageError(f"expected {what} for each of {len(names)} images, got {len(column)}")
         rows = [
-            row_from_arrays(name, size, classes, *arrays)
+            row_from_arrays(name, size, tools, *arrays)
             for name, size, *arrays in zip(names, *columns, strict=True)
         ]
         kind = "box" if masks is None else "mask"
-        return cls.from_rows(rows, Ontology(tools=tuple(Tool(name=name, kind=kind) for name in classes)))
+        return cls.from_rows(rows, Ontology(tools=tuple(Tool(name=name, kind=kind) for name in tools)))
 
     def __iter__(self) -> Iterator[DataRow]:
         return self.rows(Run(on_error=self.on_error, limits=self.limits))

@@ -98,3 +98,40 @@ def test_supervision_there_and_back(tmp_path: Path) -> None:
     assert corners == pytest.approx(BOXES, abs=1e-4)
     assert [one.confidence for one in again] == [0.25, 0.75]
     assert [one.tool_name for one in again] == ["person", "car"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"classes": "car"}, "list of class names"),
+        ({"classes": ["car", "car"]}, "a name of its own"),
+        ({"classes": [0, 1]}, "list of class names"),
+        ({"classes": {1: "car"}}, "numbered from 0"),
+        ({"sizes": (48, 64, 3)}, "height and width"),
+        ({"sizes": (-48, 64)}, "height and width"),
+        ({"sizes": (0, 0)}, "height and width"),
+        ({"sizes": "x"}, "height and width"),
+        ({"boxes_xyxy": [["a", 0, 1, 1]]}, "expected numbers"),
+        ({"boxes_xyxy": [[1, 2, 3, 4], [1, 2]]}, "expected numbers"),
+        ({"scores": [1.5]}, "from 0 to 1"),
+    ],
+)
+def test_slips_are_refused_in_our_words(changes: dict[str, Any], problem: str) -> None:
+    good: dict[str, Any] = {
+        "sizes": (48, 64),
+        "classes": ["car"],
+        "class_ids": [0],
+        "boxes_xyxy": [[1, 2, 3, 4]],
+        "scores": [0.5],
+    }
+    assert len(list(Dataset.from_arrays("a.jpg", **good))) == 1
+    with pytest.raises(UsageError, match=problem):
+        Dataset.from_arrays("a.jpg", **good | changes)
+
+
+def test_names_may_be_a_mapping_as_trainers_keep_them() -> None:
+    made = Dataset.from_arrays(
+        "a.jpg", (48, 64), classes={1: "bus", 0: "car"}, class_ids=[1], boxes_xyxy=[[1, 2, 3, 4]]
+    )
+    assert [tool.name for tool in made.ontology.tools] == ["car", "bus"]
+    assert next(iter(made)).labels[0].objects[0].tool_name == "bus"

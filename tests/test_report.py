@@ -113,3 +113,12 @@ def test_messages_say_where_and_hide_what_must_not_be_seen() -> None:
     assert "secret" not in shown("https://host/a.png?signature=secret")
     assert shown("\x1b[31mred\u202e") == "\\x1b[31mred\\u202e"
     assert len(shown("x" * 500)) == 80
+
+
+def test_a_note_never_hides_a_loss_of_the_same_name() -> None:
+    report = Report()
+    report.note("repair-clip", "object:polygon", "its shape was changed")
+    report.lose("repair-clip", "object:polygon", "nothing of it was left")
+    assert [(loss.level, loss.count) for loss in report.losses] == [("note", 1), ("lost", 1)]
+    with pytest.raises(LossyConversion):
+        report.check_strict()

@@ -127,7 +127,7 @@ class Layout:
         return Item(entry.id, entry.image, file, label, entry.split, size)
 
     def _add_splits(self, document: DataYaml) -> None:
-        named, places = set(self._labels), set[str]()
+        files, places = set[str](), set[str]()
         for split, given in document.splits:
             place = self._place(given, document.file.name)
             if place is None:
@@ -138,12 +138,11 @@ class Layout:
                 continue
             places.add(place)
             for file, label, name in self._images(place):
-                if label not in self._labels:
-                    self._labels.add(label)
-                    self.items.append(Item(file, name, file, label, split, self._size(file, name)))
-                elif label not in named:
+                if file in files:
                     self.repeated.append(f"{split}: {file}")
-
+                elif label not in self._labels:  # those are of names.ndjson, which has their names
+                    files.add(file)
+                    self.items.append(Item(file, name, file, label, split, self._size(file, name)))
         if not places and self.missing:
             first = document.splits[0][1]
             if leads_out(posixpath.normpath(first)):

@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from annokit.errors import GeometryError, UsageError
+from annokit.errors import GeometryError, UsageError, shown
 from annokit.geometry.raster import masks_of
 from annokit.model import Asset, Box, DataRow, Label, Mask, ObjectAnnotation
 
-__all__ = ["row_from_arrays"]
+__all__ = ["class_names", "row_from_arrays"]
+
+
+def class_names(classes: Sequence[str] | Mapping[int, str]) -> list[str]:
+    """The names by index, of a list or of a mapping from 0 on, as trainers keep them.
+
+    >>> class_names({0: "car", 1: "bus"})
+    ['car', 'bus']
+    """
+    if isinstance(classes, Mapping):
+        if sorted(classes) != list(range(len(classes))):
+            raise UsageError(
+                f"expected classes numbered from 0 to {len(classes) - 1}, got {list(classes)[:8]}"
+            )
+        classes = [classes[index] for index in range(len(classes))]
+    names = [] if isinstance(classes, str) else list(classes)
+    if isinstance(classes, str) or not all(isinstance(name, str) for name in names):
+        raise UsageError(f"expected a list of class names, got {shown(classes)}")
+    if len(set(names)) < len(names):
+        raise UsageError(f"expected a name of its own for each class, got {shown(names)}")
+    return names
 
 
 def row_from_arrays(
@@ -36,6 +56,7 @@ def row_from_arrays(
     """
     if boxes_xyxy is None and masks is None:
         raise UsageError(f"{name}: expected boxes_xyxy, masks or both, got neither")
+    size = _size(name, size)
     names = _names(name, classes, class_ids)
     count = len(names)
     boxes = [None] * count if boxes_xyxy is None else _boxes(name, boxes_xyxy, count)
@@ -43,8 +64,8 @@ def row_from_arrays(
     if masks is not None:
         pixels = _pixels(name, masks, count)
         size = size or (pixels.shape[1], pixels.shape[2])
-        if pixels.shape[1:] != tuple(size):
-            raise UsageError(f"{name}: expected masks of {tuple(size)} pixels, got {pixels.shape[1:]}")
+        if pixels.shape[1:] != size:
+            raise UsageError(f"{name}: expected masks of {size} pixels, got {pixels.shape[1:]}")
         shapes = _encoded(pixels)
     confidences = [None] * count if scores is None else _scores(name, scores, count)
     objects = tuple(
@@ -63,8 +84,26 @@ def row_from_arrays(
     )
 
 
+def _size(name: str, size: Any) -> tuple[int, int] | None:
+    if size is None:
+        return None
+    given = tuple(size) if isinstance(size, tuple | list | np.ndarray) else ()
+    if len(given) != 2 or not all(isinstance(one, int | np.integer) and one > 0 for one in given):
+        raise UsageError(
+            f"{name}: expected a size of height and width, got {shown(size)}", hint="image.shape[:2]"
+        )
+    return int(given[0]), int(given[1])
+
+
+def _numbers(name: str, what: str, values: Any) -> NDArray[np.float64]:
+    try:
+        return np.asarray(values, np.float64)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{name}: expected numbers as {what}: {error}") from error
+
+
 def _names(name: str, classes: Sequence[str], class_ids: Any) -> list[str]:
-    given = np.asarray(class_ids, np.float64).ravel()
+    given = _numbers(name, "class_ids", class_ids).ravel()
     wrong = ~((given >= 0) & (given < len(classes)) & (given == np.floor(given)))
     if wrong.any():
         found = given[wrong][0]
@@ -73,7 +112,7 @@ def _names(name: str, classes: Sequence[str], class_ids: Any) -> list[str]:
 
 
 def _boxes(name: str, boxes_xyxy: Any, count: int) -> list[Box | None]:
-    corners = np.asarray(boxes_xyxy, np.float64)
+    corners = _numbers(name, "boxes_xyxy", boxes_xyxy)
     if corners.size == 0:
         corners = corners.reshape(0, 4)
     _check_shape(name, "boxes_xyxy", corners, (count, 4))
@@ -102,8 +141,10 @@ def _encoded(pixels: NDArray[Any]) -> list[Mask]:
 
 
 def _scores(name: str, scores: Any, count: int) -> list[float | None]:
-    values = np.asarray(scores, np.float64)
+    values = _numbers(name, "scores", scores)
     _check_shape(name, "scores", values, (count,))
+    if ((values < 0) | (values > 1)).any():
+        raise UsageError(f"{name}: expected scores from 0 to 1, got {values.min()} to {values.max()}")
     return [None if np.isnan(value) else value for value in values.tolist()]
 
 

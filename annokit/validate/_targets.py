@@ -60,7 +60,7 @@ def _no_size(found: Findings, row: DataRow, target: str) -> bool:
 
 
 def _check_yolo(found: Findings, row: DataRow) -> None:
-    _no_place(found, row, "yolo", (Box, RotatedBox, Polygon, Mask))
+    _no_place(found, row, "yolo", (Box, RotatedBox, Polygon, Mask, Keypoints))
     if not _no_size(found, row, "yolo"):
         return
     objects = [one for one in _objects(row) if isinstance(one.geometry, Box | Polygon)]

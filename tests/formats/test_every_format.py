@@ -111,3 +111,24 @@ def test_a_failing_write_leaves_nothing(name: str, tmp_path: Path) -> None:
         annokit.write(dataset, target, format=name)
     shutil.rmtree(tmp_path / "nothing", ignore_errors=True)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", WRITABLE)
+def test_one_image_of_an_impossible_size_costs_no_other(name: str, tmp_path: Path) -> None:
+    shape = ObjectAnnotation(tool_name="car", geometry=Box(x=1, y=1, width=3, height=4), confidence=0.5)
+    good, bad = (
+        DataRow(id=key, external_id=f"{key}.jpg", asset=asset, labels=(Label(annotations=(shape,)),))
+        for key, asset in (("good", Asset(width=9, height=9)), ("bad", Asset(width=10**9, height=10**9)))
+    )
+    report = annokit.write([bad, good], target_of(tmp_path, name), format=name)
+    assert report.total("written", OBJECTS) >= 1
+    assert report.total("written", "data_rows") >= 1
+
+
+@pytest.mark.parametrize("name", ["masks", "coco-panoptic"])
+def test_what_is_painted_is_not_larger_than_the_limit(name: str, tmp_path: Path) -> None:
+    shape = ObjectAnnotation(tool_name="car", geometry=Box(x=1, y=1, width=3, height=4))
+    big = DataRow(id="b", asset=Asset(width=60_000, height=60_000), labels=(Label(annotations=(shape,)),))
+    report = annokit.write([big], tmp_path / "out", format=name)
+    assert next(loss.code for loss in report.losses if loss.lossy) == "image-size"
+    assert report.kinds["data_rows"]["unsupported"] == 1

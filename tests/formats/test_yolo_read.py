@@ -330,3 +330,17 @@ def test_coco_to_yolo_to_coco_keeps_images_classes_and_objects(samples: Path, tm
     ]
     assert [c["name"] for c in after["categories"]] == [c["name"] for c in before["categories"]]
     assert len(after["annotations"]) == len(before["annotations"])
+
+
+def test_images_of_one_stem_share_their_labels(tmp_path: Path) -> None:
+    from PIL import Image
+
+    for place in ("images/train", "labels/train"):
+        (tmp_path / place).mkdir(parents=True)
+    for name in ("a.jpg", "a.png"):
+        Image.new("RGB", (10, 10)).save(tmp_path / "images/train" / name)
+    (tmp_path / "labels/train/a.txt").write_text("0 .5 .5 .2 .2\n")
+    (tmp_path / "data.yaml").write_text("train: images/train\nval: images/train\nnames: [car]\n")
+    rows = list(annokit.read(tmp_path))
+    assert sorted(row.name for row in rows) == ["a.jpg", "a.png"]
+    assert [len(row.labels[0].objects) for row in rows] == [1, 1]
