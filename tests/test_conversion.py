@@ -160,6 +160,14 @@ def test_calls_that_are_off_say_what_is_right(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(("content", "problem"), [(b"", "empty file"), (b" \n", "empty"), (b"\0" * 9, "NUL")])
+def test_a_file_without_anything_is_called_that(tmp_path: Path, content: bytes, problem: str) -> None:
+    (tmp_path / "in.json").write_bytes(content)
+    with pytest.raises(annokit.AnnokitError, match=problem) as caught:
+        annokit.convert(tmp_path / "in.json", tmp_path / "o", to="parquet")
+    assert caught.value.exit_code == 3
+
+
 def test_the_functions_of_the_contract_are_functions_whatever_was_imported() -> None:
     import annokit.conversion
     import annokit.formats.coco

@@ -11,7 +11,7 @@ import sys
 import types
 from typing import Any
 
-from annokit.errors import UsageError, Where
+from annokit.errors import InputError, UsageError, Where
 from annokit.formats._base import Format, Head, NoOptions, Options, Reader, Writer, parse_options
 from annokit.io.source import Source
 
@@ -76,6 +76,9 @@ def detect(source: Source) -> Format:
     found = [one for one in all_formats() if one.reader is not None and one.sniff(head)]
     if len(found) == 1:
         return found[0]
+    if not found and not head.is_dir and not head.data.strip(b" \t\r\n\0"):
+        what = "only NUL bytes, as after a torn write" if b"\0" in head.data else "an empty file"
+        raise InputError(f"expected labels, got {what}", where=Where(source.name), code="empty")
     names = ", ".join(one.name for one in found)
     problem = f"looks like several formats: {names}" if found else "looks like no known format"
     readable = ", ".join(one.name for one in all_formats() if one.reader is not None)
