@@ -212,6 +212,7 @@ labels = st.builds(
     Label,
     id=ids,
     annotator_id=ids,
+    started_at=times,
     created_at=times,
     updated_at=times,
     seconds_to_create=shares,

@@ -59,6 +59,8 @@ class Label(Record, tag="label", tag_field="type"):
     ----------
     annotator_id : str or None
         Who: an address, a worker id.
+    started_at, created_at, updated_at : datetime or None
+        When the annotator took the task up, handed the label in, last changed it.
     seconds_to_create, seconds_to_review : float or None
         Time spent.
     is_benchmark, is_selected : bool
@@ -75,6 +77,7 @@ class Label(Record, tag="label", tag_field="type"):
 
     id: str | None = None
     annotator_id: str | None = None
+    started_at: datetime | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None
     seconds_to_create: float | None = None

@@ -88,7 +88,7 @@ SCHEMAS: dict[str, pa.Schema] = {
         "data_row_index label_index",
         (_INT, "data_row_index label_index"),
         (_TEXT, "source data_row_id name id annotator_id"),
-        (_TIME, "created_at updated_at"),
+        (_TIME, "started_at created_at updated_at"),
         (_REAL, "seconds_to_create seconds_to_review"),
         (_TEXT, "status origin"),
         (_BOOL, "skipped is_benchmark is_selected has_open_issues"),
