@@ -1,4 +1,4 @@
-"""The account of a run: for each kind, what was read is what was written plus what the report names."""
+"""The account of a run: for each kind, what came in is what was written plus what the report names."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from annokit.model import Annotation, Classification, DataRow, Label, ObjectAnno
 __all__ = ["COLUMNS", "Census", "Column", "Loss", "Report", "census", "kind_of"]
 
 Column: TypeAlias = Literal[
-    "read", "written", "merged", "unsupported", "quarantined", "skipped", "superseded", "derived"
+    "read", "made", "written", "merged", "unsupported", "quarantined", "skipped", "superseded", "derived"
 ]
 COLUMNS: tuple[Column, ...] = (
     "read",
+    "made",
     "written",
     "merged",
     "unsupported",
@@ -129,8 +130,9 @@ class Loss(msgspec.Struct):
 class Report:
     """Counts by kind and column, and the losses by name.
 
-    For every kind ``read = written + merged + unsupported + quarantined + skipped + superseded``;
-    `derived` counts what the run made that nobody drew (the rectangle of a box, say) and stands apart.
+    For every kind ``read + made = written + merged + unsupported + quarantined + skipped + superseded``.
+    `made` counts what a step made of things it merged (the objects in each frame, of a track); `derived`
+    what a writer added that nobody drew (the rectangle of a box, say), which stands apart.
 
     Examples
     --------
@@ -211,10 +213,11 @@ class Report:
         """Raise AccountingError unless every kind adds up."""
         for kind, row in self.kinds.items():
             spent = sum(row[column] for column in _SPENT)
-            if row["read"] != spent:
+            if row["read"] + row["made"] != spent:
                 parts = " + ".join(f"{row[column]} {column}" for column in _SPENT if row[column])
+                made = f" and {row['made']} made" if row["made"] else ""
                 raise AccountingError(
-                    f"{kind}: {row['read']} read, but {parts or 'nothing accounted'}",
+                    f"{kind}: {row['read']} read{made}, but {parts or 'nothing accounted'}",
                     hint="a bug in annokit: nothing was written; please report it with this line",
                 )
 

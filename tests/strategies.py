@@ -163,6 +163,7 @@ objects = st.builds(
     space=st.sampled_from(["pixel", "geo", "page", "normalised"]),
     page=st.none() | st.integers(0, 9),
     frame=st.none() | st.integers(0, 9),
+    track_id=ids,
     is_crowd=st.booleans(),
     sources=_several(st.builds(Provenance, label_id=names, annotation_id=names)),
     **_class,
@@ -242,6 +243,7 @@ assets = st.builds(
     text=st.none() | names,
     frame_count=st.none() | st.integers(0, 99),
     frame_rate=st.none() | st.floats(1, 60),
+    frame=st.none() | st.integers(0, 9),
     extra=extras,
 )
 data_rows = st.builds(

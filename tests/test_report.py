@@ -86,8 +86,20 @@ def test_examples_are_few_and_counts_are_all() -> None:
         }
     ]
     assert set(written["kinds"]["object:line"]) == {
-        "read", "written", "merged", "unsupported", "quarantined", "skipped", "superseded", "derived",
+        "read", "made", "written", "merged", "unsupported", "quarantined", "skipped", "superseded", "derived",
     }  # fmt: skip
+
+
+def test_what_a_step_made_has_to_be_accounted_like_what_was_read() -> None:
+    report = Report()
+    report.count("read", "tracks")
+    report.count("merged", "tracks")
+    report.count("made", "object:box", 3)
+    report.count("written", "object:box", 2)
+    with pytest.raises(AccountingError, match="0 read and 3 made, but 2 written"):
+        report.check()
+    report.lose("x", "object:box", "why")
+    report.check()
 
 
 def test_too_many_bad_records_end_the_run() -> None:

@@ -185,7 +185,7 @@ def _reason_against(annotation: Any, row: DataRow) -> tuple[str, str]:
         return "mask-not-fetched", "the mask is a URL only (--masks reads them)"
     if not isinstance(annotation.geometry, Polygon | Box | RotatedBox | Mask):
         return "no-place", "COCO panoptic holds what covers pixels only"
-    if annotation.space != "pixel" or annotation.frame is not None or annotation.page is not None:
+    if not row.asset.shows(annotation):
         return "not-an-image", "COCO holds pixels of one image only"
     if row.asset.height is None or row.asset.width is None:
         return "no-size", "segments are pixels, which need the image size"

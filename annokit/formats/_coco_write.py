@@ -21,6 +21,7 @@ from annokit.io.batches import batched
 from annokit.io.gc import paused_gc
 from annokit.model import (
     Annotation,
+    Asset,
     Box,
     Classification,
     DataRow,
@@ -142,7 +143,7 @@ def _writable(row: DataRow, has_captions: bool, report: Report) -> list[_Writabl
     for label in row.labels:
         report.count("written", "labels")
         for annotation in label.annotations:
-            code, why = _reason_against(annotation, has_captions)
+            code, why = _reason_against(annotation, row.asset, has_captions)
             if not code and isinstance(annotation, ObjectAnnotation | Classification):
                 kept.append(annotation)
                 _lose_answers(annotation, row, report)
@@ -151,7 +152,7 @@ def _writable(row: DataRow, has_captions: bool, report: Report) -> list[_Writabl
     return kept
 
 
-def _reason_against(annotation: Annotation, has_captions: bool) -> tuple[str, str]:
+def _reason_against(annotation: Annotation, asset: Asset, has_captions: bool) -> tuple[str, str]:
     if isinstance(annotation, Classification):
         is_caption = annotation.kind == "text" and annotation.text is not None and has_captions
         if "coco" in annotation.extra or is_caption:
@@ -166,7 +167,7 @@ def _reason_against(annotation: Annotation, has_captions: bool) -> tuple[str, st
         )
     if not isinstance(annotation.geometry, Polygon | Box | RotatedBox | Mask | Keypoints):
         return "no-place", _HOLDS
-    if annotation.space != "pixel" or annotation.frame is not None or annotation.page is not None:
+    if not asset.shows(annotation):
         return "not-an-image", "COCO holds pixels of one image only"
     return "", ""
 

@@ -23,7 +23,7 @@ from annokit.geometry.pixels import drawable, pixels_of
 from annokit.io.batches import batched
 from annokit.io.output import write_many
 from annokit.io.photos import Photos, folders_of
-from annokit.model import Box, Mask, MaskReference, ObjectAnnotation, Polygon, RotatedBox
+from annokit.model import Asset, Box, Mask, MaskReference, ObjectAnnotation, Polygon, RotatedBox
 from annokit.report import Report, census, kind_of
 from annokit.run import Run
 
@@ -172,14 +172,14 @@ class _Writer(msgspec.Struct, gc=False):
                 continue
             for question in annotation.classifications:
                 report.lose_all("no-place", census(question), _LOSSES["no-place"], example=row.name)
-            code = self._reason_against(annotation)
+            code = self._reason_against(annotation, row.asset)
             self._lose(page, [annotation], [code])
             if not code:
                 yield annotation
 
-    def _reason_against(self, one: ObjectAnnotation) -> str:
+    def _reason_against(self, one: ObjectAnnotation, asset: Asset) -> str:
         """The code of the reason why an object cannot be drawn, if there is one."""
-        if one.space != "pixel" or one.frame is not None or one.page is not None:
+        if not asset.shows(one):
             return "not-an-image"
         if one.is_crowd and self.options.crowd == "skip":
             return "crowd"

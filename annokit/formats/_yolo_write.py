@@ -27,6 +27,7 @@ from annokit.io.batches import batched
 from annokit.io.output import write_many
 from annokit.io.photos import Photos, folders_of
 from annokit.model import (
+    Asset,
     Box,
     DataRow,
     Keypoints,
@@ -252,16 +253,16 @@ def _objects(row: DataRow, options: WriteOptions, report: Report) -> Iterator[Ob
             continue
         for question in annotation.classifications:
             report.lose_all("no-place", census(question), _LOSSES["no-place"], example=row.name)
-        code = _reason_against(annotation, options)
+        code = _reason_against(annotation, row.asset, options)
         if code:
             report.lose(code, kind_of(annotation), _LOSSES[code], example=row.name)
         else:
             yield annotation
 
 
-def _reason_against(one: ObjectAnnotation, options: WriteOptions) -> str:
+def _reason_against(one: ObjectAnnotation, asset: Asset, options: WriteOptions) -> str:
     """The code of the reason why a label file cannot hold an object, if there is one."""
-    if one.space != "pixel" or one.frame is not None or one.page is not None:
+    if not asset.shows(one):
         return "not-an-image"
     if one.is_crowd and options.crowd == "skip":
         return "crowd"

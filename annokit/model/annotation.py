@@ -85,7 +85,9 @@ class ObjectAnnotation(Record, tag="object", tag_field="type"):
     box : Box or None
         The bounding box where the source states one beside the geometry (COCO does).
     space, page, frame
-        Coordinate space, page of a document, 0-based frame of an object without identity.
+        Coordinate space, page of a document, 0-based frame of a video.
+    track_id : str or None
+        The id of the track of which this is one frame.
     is_crowd : bool
         The shape stands for a group (COCO `iscrowd`).
     sources : tuple of Provenance
@@ -105,6 +107,7 @@ class ObjectAnnotation(Record, tag="object", tag_field="type"):
     space: Space = "pixel"
     page: int | None = None
     frame: int | None = None
+    track_id: str | None = None
     is_crowd: bool = False
     sources: tuple[Provenance, ...] = ()
     extra: dict[str, Any] = {}

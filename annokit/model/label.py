@@ -12,7 +12,10 @@ __all__ = ["Asset", "Attachment", "DataRow", "Label", "MetadataField", "Review"]
 
 
 class Asset(Record):
-    """The media of a data row. Sizes are as stored, whatever an EXIF orientation says."""
+    """The media of a data row. Sizes are as stored, whatever an EXIF orientation says.
+
+    An image that is one frame of the video at `uri` has its 0-based number in `frame`.
+    """
 
     uri: str | None = None
     media_type: str = "image"
@@ -22,7 +25,12 @@ class Asset(Record):
     text: str | None = None
     frame_count: int | None = None
     frame_rate: float | None = None
+    frame: int | None = None
     extra: dict[str, Any] = {}
+
+    def shows(self, one: ObjectAnnotation) -> bool:
+        """Whether an object is pixels of this one image: not of a page, another frame, or the globe."""
+        return one.space == "pixel" and one.page is None and one.frame in (None, self.frame)
 
 
 class Review(Record):

@@ -238,6 +238,7 @@ def _marked(
         space=space,
         page=entry["page"],
         frame=entry["frame"],
+        track_id=entry["track_id"],
         is_crowd=bool(entry["is_crowd"]),
         sources=tuple([built(Provenance, source) for source in entry["sources"] or ()]),
         **common,

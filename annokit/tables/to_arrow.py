@@ -168,7 +168,7 @@ def _data_rows(entries: _Entries) -> pa.RecordBatch:
     assets = [row.asset for row in rows]
     columns = _fields(rows, "id", "source", "global_key", "external_id", "name", "split")
     columns |= _fields(assets, "uri", "media_type", "width", "height", "mime_type", "text")
-    columns |= _fields(assets, "frame_count", "frame_rate")
+    columns |= _fields(assets, "frame_count", "frame_rate", "frame")
     columns |= {
         "data_row_index": [index for index, _ in entries.rows],
         "metadata": [to_json(row.metadata) for row in rows],
@@ -194,7 +194,7 @@ def _annotations(entries: _Entries) -> pa.RecordBatch:
     columns |= _fields(marked, "tool_name", "tool_id", "value", "id", "confidence")
     columns |= {
         name: [getattr(a, name) if yes else None for a, yes in zip(marked, is_object, strict=True)]
-        for name in ("is_crowd", "space", "page", "frame")
+        for name in ("is_crowd", "space", "page", "frame", "track_id")
     }
     columns |= {
         "type": ["object" if yes else "track" for yes in is_object],
