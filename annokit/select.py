@@ -106,8 +106,12 @@ def _default(labels: Sequence[Label]) -> Sequence[int]:
 
 
 def _newest(labels: Sequence[Label]) -> list[int]:
-    """The label changed last; of equals, the one that stands last. A skipped label only if all are."""
-    done = _places(labels, lambda label: not label.skipped) or range(len(labels))
+    """The label changed last; of equals, the one that stands last.
+
+    A skipped label only if all are; what a model predicted only if nobody labelled the row.
+    """
+    done: Sequence[int] = _places(labels, lambda label: not label.skipped) or range(len(labels))
+    done = [place for place in done if labels[place].origin != "model"] or done
     return [max(done, key=lambda place: (_changed(labels[place]), place))] if labels else []
 
 

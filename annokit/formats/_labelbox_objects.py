@@ -34,9 +34,9 @@ from annokit.model.annotation import Space
 from annokit.model.base import Floats
 from annokit.run import Run
 
-__all__ = ["ObjectBuilder", "classification"]
+__all__ = ["NAME", "ObjectBuilder", "classification", "classifications"]
 
-_NAME = "labelbox"
+NAME = "labelbox"
 _ABSENT: dict[str, Any] = {
     "bounding_box": None,
     "polygon": NO_TEXT,
@@ -76,24 +76,30 @@ class ObjectBuilder:
         InputError
             It has no shape, or one that cannot be; the path in the error starts at the object.
         """
-        found = _keys(one)
         kept: dict[str, Any] = {}
-        if one.annotation_kind is not None:
-            kept["annotation_kind"] = one.annotation_kind
-        shape, space = self._shape(found[0] if found else "", one, asset, kept)
-        if len(found) > 1 or one.extra or one.page_dimensions is not UNSET:
-            _keep_more(one, found[1:], shape, kept)
+        shape, space = self.shape(one, asset, kept)
         return ObjectAnnotation(
             tool_name=one.name,
             geometry=shape,
             id=one.feature_id,
             tool_id=one.feature_schema_id,
             value=one.value,
-            classifications=_all(one.classifications),
+            classifications=classifications(one.classifications),
+            confidence=one.confidence,
             space=space if one.page_number is None else "page",
             page=one.page_number,
-            extra={_NAME: kept} if kept else {},
+            extra={NAME: kept} if kept else {},
         )
+
+    def shape(self, one: wire.Object, asset: Asset, kept: dict[str, Any]) -> tuple[Geometry, Space]:
+        """The shape by the first key that has one; what it does not hold of the input goes to `kept`."""
+        found = _keys(one)
+        if one.annotation_kind is not None:
+            kept["annotation_kind"] = one.annotation_kind
+        shape, space = self._shape(found[0] if found else "", one, asset, kept)
+        if len(found) > 1 or one.extra or one.page_dimensions is not UNSET:
+            _keep_more(one, found[1:], shape, kept)
+        return shape, space
 
     def _shape(
         self, key: str, one: wire.Object, asset: Asset, kept: dict[str, Any]
@@ -223,11 +229,12 @@ def classification(one: wire.Classification) -> Classification:
         id=one.feature_id,
         value=one.value,
         message_id=one.message_id,
-        extra={_NAME: kept} if kept else {},
+        extra={NAME: kept} if kept else {},
     )
 
 
-def _all(questions: Sequence[wire.Classification]) -> tuple[Classification, ...]:
+def classifications(questions: Sequence[wire.Classification]) -> tuple[Classification, ...]:
+    """All questions of a list."""
     return tuple([classification(one) for one in questions]) if questions else ()
 
 
@@ -237,6 +244,6 @@ def _answer(one: wire.Answer) -> Answer:
         option_id=one.feature_schema_id,
         id=one.feature_id,
         value=one.value,
-        classifications=_all(one.classifications),
-        extra={_NAME: one.extra} if one.extra else {},
+        classifications=classifications(one.classifications),
+        extra={NAME: one.extra} if one.extra else {},
     )

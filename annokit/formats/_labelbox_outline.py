@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -61,9 +62,20 @@ class _Object(_Name, frozen=True, gc=False):
     classifications: tuple[_Question, ...] = ()
 
 
+class _Frame(msgspec.Struct, gc=False):
+    objects: dict[str, _Object] = {}
+    classifications: list[_Question] = []
+
+
+class _Group(msgspec.Struct, gc=False):
+    frames: dict[str, _Frame] = {}
+
+
 class _Annotations(msgspec.Struct, gc=False):
     objects: list[_Object] = []
     classifications: list[_Question] = []
+    frames: dict[str, _Frame] | None = None
+    groups: dict[str, _Group] | None = None
 
 
 class _Label(msgspec.Struct, gc=False):
@@ -72,6 +84,14 @@ class _Label(msgspec.Struct, gc=False):
 
 class _Project(msgspec.Struct, gc=False):
     labels: list[_Label] = []
+
+
+class _ModelRun(_Project, gc=False):
+    predictions: list[_Label] = []
+
+
+class _Experiment(msgspec.Struct, gc=False):
+    runs: dict[str, _ModelRun] = {}
 
 
 class _DataRow(msgspec.Struct, gc=False):
@@ -89,6 +109,7 @@ class _Row(msgspec.Struct, gc=False):
     data_row: _DataRow
     media_attributes: _Media | None = None
     projects: dict[str, _Project] = {}
+    experiments: dict[str, _Experiment] = {}
 
 
 def outline(source: Source) -> Outline:
@@ -119,10 +140,11 @@ def _read_fully(block: Block) -> list[DataRow]:
 
 
 def _labels(row: _Row) -> Iterator[_Annotations]:
-    for project in row.projects.values():
-        for label in project.labels:
-            if label.annotations is not None:
-                yield label.annotations
+    lists = [project.labels for project in row.projects.values()]
+    for experiment in row.experiments.values():
+        for run in experiment.runs.values():
+            lists += run.labels, run.predictions
+    return (label.annotations for labels in lists for label in labels if label.annotations is not None)
 
 
 def _name(row: _Row) -> str:
@@ -136,15 +158,22 @@ def _name(row: _Row) -> str:
 
 
 def _take(found: _Annotations, seen: set[_Object | _Question], builder: OntologyBuilder) -> None:
-    for one in found.objects:
+    groups = [{} if found.frames is None else found.frames]
+    groups += [group.frames for group in (found.groups or {}).values()]
+    frames = [frame for numbered in groups for _, frame in sorted(numbered.items(), key=_number)]
+    for one in chain(found.objects, *[frame.objects.values() for frame in frames]):
         if one not in seen:
             seen.add(one)
             tool = builder.add_tool(one.name, one.feature_schema_id, _kind(one.annotation_kind), one.value)
             tool.ask([_classification(question) for question in one.classifications])
-    for question in found.classifications:
+    for question in chain(*[frame.classifications for frame in frames], found.classifications):
         if question not in seen:
             seen.add(question)
             builder.add_classification(_classification(question))
+
+
+def _number(entry: tuple[str, _Frame]) -> tuple[int, str]:
+    return len(entry[0]), entry[0]
 
 
 def _kind(annotation_kind: str | None) -> str | None:

@@ -23,9 +23,13 @@ __all__ = [
     "Classification",
     "CompositeMask",
     "ConversationLocation",
+    "Experiment",
+    "Frame",
+    "Group",
     "Label",
     "LabelDetails",
     "Location",
+    "ModelRun",
     "Object",
     "Performance",
     "Point",
@@ -145,6 +149,22 @@ class Object(Wire):
     ranked_messages: Any = None
     page_number: int | None = None
     page_dimensions: Any = UNSET
+    confidence: float | None = None
+
+
+class Frame(Wire):
+    """What is to be seen in one frame; objects by the id of their track."""
+
+    objects: dict[str, Object] = {}
+    classifications: list[Classification] = []
+
+
+class Group(Wire):
+    """One of the planes of a DICOM volume."""
+
+    name: str | None = None
+    classifications: list[Classification] = []
+    frames: dict[str, Frame] = {}
 
 
 class Annotations(Wire):
@@ -153,11 +173,11 @@ class Annotations(Wire):
     objects: list[Object] = []
     classifications: list[Classification] = []
     relationships: list[dict[str, Any]] = []
-    frames: Raw = NO_TEXT
-    segments: Raw = NO_TEXT
-    key_frame_feature_map: Raw = NO_TEXT
-    timestamp: Raw = NO_TEXT
-    groups: Raw = NO_TEXT
+    frames: dict[str, Frame] | None = None
+    segments: dict[str, Any] | None = None
+    key_frame_feature_map: dict[str, Any] | None = None
+    timestamp: Any = UNSET
+    groups: dict[str, Group] | None = None
 
 
 class LabelDetails(Wire):
@@ -193,6 +213,23 @@ class Project(Wire):
     project_details: Any = UNSET
 
 
+class ModelRun(Wire):
+    """What a model predicted, beside the labels it was run on."""
+
+    unit = "run"
+    name: str | None = None
+    run_data_row_id: Any = UNSET
+    data_split: Any = UNSET
+    labels: list[Label] = []
+    predictions: list[Label] = []
+
+
+class Experiment(Wire):
+    unit = "run"
+    name: str | None = None
+    runs: dict[str, ModelRun] = {}
+
+
 class Media(Wire):
     height: _Pixels | None = None
     width: _Pixels | None = None
@@ -219,4 +256,4 @@ class Row(Wire):
     metadata_fields: Any = UNSET
     embeddings: Any = UNSET
     projects: dict[str, Project] = {}
-    experiments: Any = UNSET
+    experiments: dict[str, Experiment] = {}

@@ -1,8 +1,9 @@
 """Labelbox export v2: NDJSON, one data row a line, with the labels of every project it is in.
 
 Source of the format: https://docs.labelbox.com/reference/label-export and the tests of the platform's SDK. What the
-model has no field for is kept in ``extra["labelbox"]`` at the level where it stood. Labels of video, audio
-and DICOM are refused one by one with a line that says so; the rest of the file is read.
+model has no field for is kept in ``extra["labelbox"]`` at the level where it stood. Objects in the frames of a video
+or of the planes of a DICOM volume become tracks; what a model predicted becomes labels of origin `model`. Frames count
+from 1 there; the segments of audio are milliseconds.
 """
 
 from __future__ import annotations

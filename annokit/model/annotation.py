@@ -27,7 +27,7 @@ Space: TypeAlias = Literal["pixel", "geo", "page", "normalised"]
 
 
 class FrameRange(Record):
-    """Frames `start` to `end`, 0-based, both included."""
+    """Frames `start` to `end`, 0-based, both included; of audio, which has no frames, milliseconds."""
 
     start: int
     end: int

@@ -87,26 +87,15 @@ def counted(report: Report, column: Any = "read") -> dict[str, int]:
         ("text", {"object:text_span": 1, "classifications": 2}),
         ("conversation", {"object:text_span": 1, "classifications": 2}),
         ("document", {"object:token_span": 1, "object:box": 1, "classifications": 2}),
+        ("audio", {"classifications": 2}),
+        ("dicom", {"tracks": 1, "keyframes": 1}),
+        ("video", {"classifications": 1}),
     ],
 )
 def test_every_block_of_the_platforms_own_tests_is_read(block: str, expected: Json, data: Path) -> None:
     annotations = json.loads((data / "labelbox" / f"v2_{block}.json").read_bytes())
     _, report = read(line(label(annotations), media_attributes={}))
     assert counted(report) == expected | {"data_rows": 1, "labels": 1}
-
-
-@pytest.mark.parametrize("media", ["audio", "DICOM", "video"])
-def test_labels_of_other_media_are_refused_alone(media: str, data: Path) -> None:
-    annotations = json.loads((data / "labelbox" / f"v2_{media.lower()}.json").read_bytes())
-    good = label({"objects": [thing(bounding_box=BOX)]}, id="l2")
-    lines = [line(label(annotations), good), line(good, row_id="r2")]
-    rows, report = read(*lines, on_error="skip")
-    assert [len(row.labels) for row in rows] == [1, 1]
-    assert counted(report, "skipped") == {"labels": 1}
-    with pytest.raises(InputError) as caught:
-        read(*lines)
-    problem = f"labels of {media} are not read yet"
-    assert str(caught.value) == f"<bytes>:1 data_row=r1 $.projects.p1.labels[0]: {problem}"
 
 
 def test_a_real_file(samples: Path) -> None:

@@ -1,0 +1,91 @@
+"""Tracks out of the shapes that frames list, and the ranges in which answers hold; both exports share it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+from msgspec.structs import replace
+
+from annokit.errors import GeometryError
+from annokit.model import (
+    Box,
+    Classification,
+    FrameRange,
+    Geometry,
+    Line,
+    Mask,
+    MaskReference,
+    Point,
+    Polygon,
+)
+from annokit.model.base import Floats, Indices
+
+__all__ = ["columns", "frames_in", "ranged", "runs"]
+
+_KINDS = {Box: "box", Point: "point", Line: "line", Polygon: "polygon", MaskReference: "mask", Mask: "mask"}
+
+
+def columns(shapes: Sequence[Geometry], track: str) -> Mapping[str, Any]:
+    """The shapes of one track, one a frame, as the fields `Track` has for them.
+
+    Raises
+    ------
+    GeometryError
+        They are of several kinds, or of one that tracks do not have.
+    """
+    kinds = {_KINDS.get(type(shape), "") for shape in shapes}
+    if len(kinds) > 1 or "" in kinds:
+        raise GeometryError(f"expected shapes of one kind in the track {track}")
+    kind = kinds.pop()
+    if kind == "mask":
+        return {"kind": kind, "masks": tuple(shapes)}
+    if kind == "box":
+        rows = [(box.x, box.y, box.width, box.height) for box in shapes if type(box) is Box]
+        return {"kind": kind, "values": np.array(rows).reshape(-1, 2)}
+    points = [_points(shape) for shape in shapes]
+    offsets = np.cumsum([0, *map(len, points)])
+    return {"kind": kind, "values": np.concatenate(points), "offsets": offsets}
+
+
+def _points(shape: Geometry) -> Floats:
+    if isinstance(shape, Point):
+        return np.array([(shape.x, shape.y)])
+    return shape.coords if isinstance(shape, Line | Polygon) else np.empty((0, 2))
+
+
+def runs(frames: Indices) -> Indices:
+    """First and last of each run of consecutive frames.
+
+    >>> runs(np.array([0, 1, 4])).tolist()
+    [[0, 1], [4, 4]]
+    """
+    breaks = np.flatnonzero(np.diff(frames) > 1)
+    return np.stack([frames[np.r_[0, breaks + 1]], frames[np.r_[breaks, len(frames) - 1]]], axis=1)
+
+
+def ranged(asked: Iterable[tuple[int, Sequence[Classification]]]) -> tuple[Classification, ...]:
+    """Each question once, with the frames in which it has the same answer."""
+    found: dict[bytes, tuple[Classification, list[int]]] = {}
+    for frame, questions in asked:
+        for one in questions:
+            found.setdefault(msgspec.json.encode(one), (one, []))[1].append(frame)
+    return tuple(
+        [
+            replace(
+                one, frames=tuple([FrameRange(start=a, end=b) for a, b in runs(np.array(frames)).tolist()])
+            )
+            for one, frames in found.values()
+        ]
+    )
+
+
+def frames_in(ranges: Iterable[FrameRange]) -> list[int]:
+    """Every frame of some ranges, once and rising.
+
+    >>> frames_in([FrameRange(start=4, end=5), FrameRange(start=0, end=1), FrameRange(start=5, end=6)])
+    [0, 1, 4, 5, 6]
+    """
+    return sorted({frame for one in ranges for frame in range(one.start, one.end + 1)})
