@@ -6,7 +6,8 @@ import argparse
 import sys
 import time
 
-from annokit_fast._jit import cache_folder, kernels
+from annokit_fast._cache import cache_folder
+from annokit_fast._jit import kernels
 from annokit_fast._warm import warm
 
 

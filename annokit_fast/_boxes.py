@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from annokit_fast._jit import jit
+from annokit_fast._jit import jit, jit_when_busy
 
 _LARGEST = float(np.finfo(np.float64).max)
 
@@ -27,7 +27,7 @@ def _sides(boxes, sizes):
     return sides
 
 
-@jit
+@jit_when_busy
 def all_finite(values):
     """Whether every number of a flat array is finite."""
     bad = 0

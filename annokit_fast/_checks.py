@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from annokit_fast._jit import jit
+from annokit_fast._jit import jit_when_busy
 
 __all__ = [
     "MAX_COORDINATE",
@@ -207,7 +207,7 @@ _FEW = 64
 _EMPTY, _START, _END = -2, -3, -4
 
 
-@jit
+@jit_when_busy
 def _offsets_problem(offsets: Array, size: int) -> int:
     if offsets.size == 0:
         return _EMPTY
@@ -221,7 +221,7 @@ def _offsets_problem(offsets: Array, size: int) -> int:
     return -1
 
 
-@jit
+@jit_when_busy
 def _first_outside(coords: Array, limit: float) -> int:
     """Index of the first point with a number beyond `limit`, which a NaN always is, or -1."""
     flat = coords.reshape(-1)
@@ -235,7 +235,7 @@ def _first_outside(coords: Array, limit: float) -> int:
     return -1
 
 
-@jit
+@jit_when_busy
 def _polygons_good(coords: Array, rings: Array, polygons: Array, limit: float) -> bool:
     """Whether nothing is wrong: one call in place of three where, as nearly always, all is well."""
     if _first_outside(coords, limit) >= 0 or _offsets_problem(rings, coords.shape[0]) != -1:
@@ -243,7 +243,7 @@ def _polygons_good(coords: Array, rings: Array, polygons: Array, limit: float) -
     return _offsets_problem(polygons, rings.size - 1) == -1
 
 
-@jit
+@jit_when_busy
 def _first_bad_size(heights: Array, widths: Array) -> int:
     for i in range(heights.size):
         height = np.int64(heights[i])

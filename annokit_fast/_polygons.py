@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from annokit_fast._jit import jit
+from annokit_fast._jit import jit, jit_when_busy
 
 
 @jit
@@ -36,7 +36,7 @@ def _signed_area(coords, begin, end):
     return 0.5 * ((a + b) + (c + d))
 
 
-@jit
+@jit_when_busy
 def area(coords, rings, polygons, out):
     for i in range(polygons.size - 1):
         total = 0.0
@@ -70,7 +70,7 @@ def _box(coords, begin, end):
     return left, top, right, bottom
 
 
-@jit
+@jit_when_busy
 def bounds(coords, rings, polygons, out):
     for i in range(polygons.size - 1):
         begin, end = rings[polygons[i]], rings[polygons[i + 1]]
@@ -112,7 +112,7 @@ def _length(coords, begin, end, part):
     return (a + b) + (c + d)
 
 
-@jit
+@jit_when_busy
 def perimeter(coords, rings, polygons, out):
     part = np.empty(256)
     for i in range(polygons.size - 1):
@@ -123,7 +123,7 @@ def perimeter(coords, rings, polygons, out):
         out[i] = total
 
 
-@jit
+@jit_when_busy
 def is_clockwise(coords, rings, out):
     for r in range(rings.size - 1):
         out[r] = _signed_area(coords, rings[r], rings[r + 1]) > 0.0
@@ -163,25 +163,24 @@ def contains(coords, rings, polygons, boxes, where, out):
 def _keep_side(points, n, axis, limit, sign, to):
     """Vertices of a ring cut at a vertical or horizontal line; returns their number."""
     m = 0
-    before = n - 1
+    other = 1 - axis
     for j in range(n):
+        after = j + 1 if j + 1 < n else 0
         side = sign * (points[j, axis] - limit)
-        side_before = sign * (points[before, axis] - limit)
-        if (side > 0.0 > side_before) or (side < 0.0 < side_before):
-            t = side_before / (side_before - side)
-            other = 1 - axis
-            to[m, axis] = limit
-            to[m, other] = points[before, other] + t * (points[j, other] - points[before, other])
-            m += 1
+        side_after = sign * (points[after, axis] - limit)
         if side >= 0.0:
             to[m, 0] = points[j, 0]
             to[m, 1] = points[j, 1]
             m += 1
-        before = j
+        if (side > 0.0 > side_after) or (side < 0.0 < side_after):
+            t = side / (side - side_after)
+            to[m, axis] = limit
+            to[m, other] = points[j, other] + t * (points[after, other] - points[j, other])
+            m += 1
     return m
 
 
-@jit
+@jit_when_busy
 def clip(coords, rings, polygons, boxes):
     """Rings cut at the four sides of each polygon's box; those that vanish are left out."""
     most = 0

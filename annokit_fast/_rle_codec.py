@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from annokit_fast._jit import jit
+from annokit_fast._jit import jit, jit_when_busy
 
 ENDS_EARLY, BAD_CHARACTER, BAD_COUNT, BAD_SUM = 1, 2, 3, 4
 
 _WORD_OF_ONES = np.uint64(0x0101010101010101)
 
 
-@jit
+@jit_when_busy
 def check_sums(counts, offsets, heights, widths):
     """Index of the first mask whose counts do not add up to its pixels, or -1."""
     for i in range(offsets.size - 1):
@@ -29,7 +29,7 @@ def check_sums(counts, offsets, heights, widths):
     return -1
 
 
-@jit
+@jit_when_busy
 def one_size(heights, widths):
     """Whether all masks have the size of the first."""
     others = 0
@@ -38,7 +38,7 @@ def one_size(heights, widths):
     return others == 0
 
 
-@jit
+@jit_when_busy
 def area(counts, offsets, out):
     for i in range(offsets.size - 1):
         total = np.int64(0)
@@ -47,7 +47,7 @@ def area(counts, offsets, out):
         out[i] = total
 
 
-@jit
+@jit_when_busy
 def bounds(counts, offsets, heights, out):
     """x, y, width, height of the foreground. Runs come column by column, so the first and the last one give x and width.
 
@@ -192,7 +192,7 @@ def encode(pixels, n, size):
     return out[:o].copy(), offsets
 
 
-@jit
+@jit_when_busy
 def to_strings(counts, offsets):
     """COCO's text of counts: from the fourth on the difference to two before, five bits a character."""
     out = np.empty(7 * counts.size, np.uint8)
@@ -222,7 +222,7 @@ def to_strings(counts, offsets):
     return out[:o].copy(), ends
 
 
-@jit
+@jit_when_busy
 def from_strings(text, ends, heights, widths):
     """Counts and offsets of COCO strings; then what is wrong (0 for nothing), and with which mask.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 __all__ = ["in_parts"]
@@ -18,6 +17,10 @@ def in_parts(work: Callable[[int, int], _Result], count: int, threads: int) -> l
     threads = max(1, min(threads, count))
     if threads == 1:
         return [work(0, count)]
+    from concurrent.futures import (
+        ThreadPoolExecutor,  # not before: it takes longer to import than a small call
+    )
+
     edges = [count * i // threads for i in range(threads + 1)]
     with ThreadPoolExecutor(threads) as pool:
         return list(pool.map(work, edges[:-1], edges[1:]))

@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from annokit_fast import agreement, boxes, coco_mask, polygons, rle, tracks
+from annokit_fast._jit import lose_patience
 
 __all__ = ["warm"]
 
 
 def warm() -> None:
     """Compile every kernel, or load it from the cache."""
+    lose_patience()
     square = np.array([[1.0, 0.5], [3.0, 0.5], [3.0, 2.0], [1.0, 2.0]])
     rings = np.array([0, 4])
     polygons_at = np.array([0, 1])

@@ -38,7 +38,7 @@ def command(warm: bool) -> None:
         except metadata.PackageNotFoundError:
             versions.append((package, "not installed"))
     say_table(["package", "version"], versions)
-    from annokit_fast._jit import cache_folder
+    from annokit_fast._cache import cache_folder
 
     say(f"compiled kernels: {cache_folder() or 'nowhere, no folder can be written'}")
     if warm:

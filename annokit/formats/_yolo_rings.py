@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from annokit.geometry.ragged import ends
 from annokit.model.base import Floats, Indices
 
 if TYPE_CHECKING:
@@ -29,39 +30,32 @@ _MANY_PAIRS = 4_000_000
 _MANY_CLOSE = 1000
 
 
-def clipped(ring: Floats, width: float, height: float) -> Floats:
-    """The ring cut with the image's rectangle; nothing where it lies outside.
+def clipped(rings: Sequence[Floats], sizes: Floats) -> list[Floats]:
+    """Each ring cut with its image, of this width and height; nothing where it lies outside.
 
     Pieces stay one ring: they hang together along the border of the image, where lines enclose nothing.
 
-    >>> clipped(np.array([(-2.0, 1.0), (2.0, 1.0), (2.0, 3.0), (-2.0, 3.0)]), 4, 4).tolist()
-    [[0.0, 1.0], [2.0, 1.0], [2.0, 3.0], [0.0, 3.0]]
+    >>> ring = np.array([(-2.0, 1.0), (2.0, 1.0), (2.0, 3.0), (-2.0, 3.0)])
+    >>> [inside.tolist() for inside in clipped([ring, ring - 9], np.array([(4.0, 4.0)] * 2))]
+    [[[0.0, 1.0], [2.0, 1.0], [2.0, 3.0], [0.0, 3.0]], []]
     """
-    for axis, size in enumerate((width, height)):
-        ring = _cut(ring, axis, 0.0, 1.0)
-        ring = _cut(ring, axis, size, -1.0)
-    return ring
+    from annokit_fast import polygons
 
-
-def _cut(ring: Floats, axis: int, border: float, inward: float) -> Floats:
-    """What of the ring is on the inner side of one border (the rule of Sutherland and Hodgman)."""
-    depth = (ring[:, axis] - border) * inward
-    if not (depth < 0).any():
-        return ring
-    after = np.roll(depth, -1)
-    crosses = np.sign(depth) * np.sign(after) < 0
-    share = np.divide(depth, depth - after, out=np.zeros_like(depth), where=crosses)
-    places = np.stack([ring, ring + share[:, None] * (np.roll(ring, -1, axis=0) - ring)], axis=1)
-    places[:, 1, axis] = border
-    inside: Floats = places[np.stack([depth >= 0, crosses], axis=1)]
-    return inside
+    offsets = ends([len(ring) for ring in rings])
+    images = np.hstack([np.zeros_like(sizes), sizes])
+    coords, starts, owners = polygons.clip_to_box(
+        np.concatenate(rings), offsets, np.arange(len(offsets)), images
+    )
+    return [coords[start:stop] for start, stop in pairwise(starts[owners].tolist())]
 
 
 def parts_within(parts: Parts, width: float, height: float) -> Parts:
     """The rings of each part cut with the image, without the parts and holes that have no area there."""
+    rings = [ring for part in parts for ring in part]
+    cut = iter(clipped(rings, np.full((len(rings), 2), (width, height))))
     inside = []
-    for rings in parts:
-        exterior, *holes = [clipped(ring, width, height) for ring in rings]
+    for part in parts:
+        exterior, *holes = [next(cut) for _ in part]
         if not covers_nothing(exterior):
             inside.append([exterior, *[hole for hole in holes if not covers_nothing(hole)]])
     return inside
@@ -143,7 +137,7 @@ def joined(parts: Parts) -> Floats:
     [[2.0, 0.0], [3.0, 0.0], [5.0, 0.0], [5.0, 2.0], [3.0, 2.0], [3.0, 0.0], [2.0, 0.0], [2.0, 2.0], \
 [0.0, 2.0], [0.0, 0.0]]
     """
-    way = _signed_area(parts[0][0]) >= 0
+    way = _is_clockwise(parts[0][0])
     rings = [_opened(_turned(part[0], way), [_turned(hole, not way) for hole in part[1:]]) for part in parts]
     if len(rings) == 1:
         return rings[0]
@@ -205,9 +199,10 @@ def _around(ring: Floats, start: int, stop: int) -> Floats:
 
 
 def _turned(ring: Floats, way: bool) -> Floats:
-    return ring if (_signed_area(ring) >= 0) == way else ring[::-1]
+    return ring if _is_clockwise(ring) == way else ring[::-1]
 
 
-def _signed_area(ring: Floats) -> float:
-    x, y = (ring - ring[0]).T
-    return float(x[:-1] @ y[1:] - x[1:] @ y[:-1]) / 2
+def _is_clockwise(ring: Floats) -> bool:
+    from annokit_fast import polygons
+
+    return bool(polygons.is_clockwise(ring, [0, len(ring)])[0])

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annokit.formats._yolo_rings import Parts, clipped, covers_nothing, joined, parts_within, united
-from annokit.geometry import mask_batch, object_boxes, outline_of
+from annokit.geometry import mask_batch, object_boxes, outline_of, ring_areas, ring_bounds
+from annokit.geometry.ragged import ends
 from annokit.model import Box, Geometry, Mask, ObjectAnnotation, Polygon, RotatedBox
 from annokit.model.base import Bools, Floats, Indices
 
@@ -80,15 +81,15 @@ def outlines(objects: Sequence[ObjectAnnotation], sizes: Floats, decimals: int) 
     low, high = near, far
     out = np.flatnonzero(_sticks_out(near, far, sizes, 0.0)).tolist()
     if out:
-        for i in out:
-            rings[i] = clipped(rings[i], *sizes[i].tolist())
+        for i, ring in zip(out, clipped([rings[i] for i in out], sizes[out]), strict=True):
+            rings[i] = ring
         coords, offsets = _flat(rings)
         low, high = _extents(coords, offsets)
         changed += [
             (out[i], "clipped") for i in np.flatnonzero(_sticks_out(near[out], far[out], sizes[out], EDGE))
         ]
     why = _reasons(near, far, high - low, sizes, decimals)
-    flat = np.flatnonzero(np.abs(_areas(coords, offsets)) <= EDGE)
+    flat = np.flatnonzero(ring_areas(coords, offsets) <= EDGE)
     why[[i for i in flat.tolist() if not why[i] and covers_nothing(rings[i])]] = "zero-area"
     why[[i for i, code in changed if code == "clipped" and why[i] == "zero-area"]] = "outside-image"
     why[[i for i, one in enumerate(objects) if _too_short(one.geometry)]] = "too-few-points"
@@ -168,25 +169,11 @@ def _sticks_out(near: Floats, far: Floats, sizes: Floats, by: float) -> Bools:
 
 
 def _flat(rings: Sequence[Floats]) -> tuple[Floats, Indices]:
-    offsets = np.zeros(len(rings) + 1, np.int64)
-    np.cumsum([len(ring) for ring in rings], out=offsets[1:])
-    return np.concatenate([*rings, _NOTHING]), offsets
+    return np.concatenate([*rings, _NOTHING]), ends([len(ring) for ring in rings])
 
 
 def _extents(coords: Floats, offsets: Indices) -> tuple[Floats, Floats]:
     """The lowest and the highest x and y of each ring; 0 for an empty one."""
-    padded = np.concatenate([coords, np.zeros((1, 2))])  # an empty last ring starts there
-    low = np.minimum.reduceat(padded, offsets)[:-1]
-    high = np.maximum.reduceat(padded, offsets)[:-1]
-    low[np.diff(offsets) == 0] = high[np.diff(offsets) == 0] = 0.0
-    return low, high
-
-
-def _areas(coords: Floats, offsets: Indices) -> Floats:
-    """Twice the signed area of each ring, counted from its first vertex to keep digits."""
-    away = np.concatenate([coords, np.zeros((1, 2))])
-    away[:-1] -= np.repeat(away[offsets[:-1]], np.diff(offsets), axis=0)
-    across = np.zeros(len(away))
-    across[:-1] = away[:-1, 0] * away[1:, 1] - away[1:, 0] * away[:-1, 1]
-    areas: Floats = np.add.reduceat(across, offsets)[:-1]
-    return areas
+    corners = ring_bounds(coords, offsets)
+    corners[np.diff(offsets) == 0] = 0.0
+    return corners[:, :2], corners[:, 2:]

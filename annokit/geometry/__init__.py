@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from annokit.geometry.boxes import bounding_box, bounding_boxes, object_boxes
-from annokit.geometry.raster import Areal, mask_batch, masks_of, outline_areas, outline_of, to_rle
+from annokit.geometry.measures import outline_areas, ring_areas, ring_bounds
+from annokit.geometry.raster import Areal, mask_batch, masks_of, outline_of, to_rle
 from annokit.geometry.text import FARTHEST, Text, parse_points, parse_rings
 
 __all__ = [
@@ -19,5 +20,7 @@ __all__ = [
     "outline_of",
     "parse_points",
     "parse_rings",
+    "ring_areas",
+    "ring_bounds",
     "to_rle",
 ]

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from annokit.geometry.measures import ring_bounds
+from annokit.geometry.ragged import ends
 from annokit.geometry.raster import mask_batch
 from annokit.model import Box, Geometry, Keypoints, Line, Mask, ObjectAnnotation, Point, Polygon, RotatedBox
 from annokit.model.base import Floats
@@ -68,10 +70,8 @@ def _around(shapes: Sequence[Floats | None]) -> list[Box]:
     parts = [shape for shape in shapes if shape is not None]
     if not parts:
         return []
-    starts = np.cumsum([0, *[len(part) for part in parts[:-1]]])
-    coords = np.concatenate(parts)
-    low, high = np.minimum.reduceat(coords, starts), np.maximum.reduceat(coords, starts)
-    rows = np.hstack([low, high - low]).tolist()
+    corners = ring_bounds(np.concatenate(parts), ends([len(part) for part in parts]))
+    rows = np.hstack([corners[:, :2], corners[:, 2:] - corners[:, :2]]).tolist()
     return [Box(x=x, y=y, width=width, height=height) for x, y, width, height in rows]
 
 

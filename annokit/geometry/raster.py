@@ -10,12 +10,12 @@ import numpy as np
 from annokit.errors import GeometryError
 from annokit.geometry.ragged import concatenated, ends, lengths
 from annokit.model import Box, Mask, Polygon, RotatedBox
-from annokit.model.base import Floats, Indices, as_readonly
+from annokit.model.base import Indices, as_readonly
 
 if TYPE_CHECKING:
     from annokit_fast.rle import RleBatch
 
-__all__ = ["Areal", "mask_batch", "masks_of", "outline_areas", "outline_of", "to_rle"]
+__all__ = ["Areal", "mask_batch", "masks_of", "outline_of", "to_rle"]
 
 Areal: TypeAlias = Polygon | Box | RotatedBox | Mask
 """The shapes that cover pixels."""
@@ -72,24 +72,6 @@ def to_rle(shapes: Sequence[Polygon | Box | RotatedBox], heights: Indices, width
         )
     except ValueError as error:
         raise GeometryError(f"cannot draw a polygon: {error}") from error
-
-
-def outline_areas(polygons: Sequence[Polygon]) -> Floats:
-    """The exact area of each polygon in square pixels: of its exteriors, less their holes.
-
-    >>> outline_areas([Polygon(coords=[(0, 0), (4, 0), (4, 4)]), Polygon(coords=[])]).tolist()
-    [8.0, 0.0]
-    """
-    from annokit_fast import polygons as kernels
-
-    areas = kernels.area(
-        concatenated([polygon.coords for polygon in polygons], np.float64).reshape(-1, 2),
-        ends(lengths([polygon.ring_offsets for polygon in polygons])),
-        ends(lengths([polygon.part_offsets for polygon in polygons])),
-    )
-    owners = np.repeat(np.arange(len(polygons)), [len(polygon.part_offsets) - 1 for polygon in polygons])
-    total: Floats = np.bincount(owners, areas, len(polygons)).astype(np.float64)
-    return total
 
 
 def mask_batch(masks: Sequence[Mask]) -> RleBatch:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isnan
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import pyarrow as pa
 from msgspec.structs import replace
 
-from annokit.geometry import bounding_boxes, mask_batch
+from annokit.geometry import bounding_boxes, mask_batch, outline_areas
 from annokit.geometry.ragged import concatenated, ends, lengths
 from annokit.model import (
     Box,
@@ -147,30 +148,13 @@ def _areas(shapes: Sequence[Geometry | None]) -> list[float | None]:
     outlines = [
         (i, _outline(shape)) for i, shape in enumerate(shapes) if type(shape) in (Polygon, RotatedBox)
     ]
-    if outlines:
-        for (i, _), area in zip(outlines, _outline_areas([one for _, one in outlines]), strict=True):
-            areas[i] = area
+    for (i, _), area in zip(outlines, outline_areas([one for _, one in outlines]).tolist(), strict=True):
+        areas[i] = None if isnan(area) else area
     return areas
 
 
 def _outline(shape: Any) -> Polygon:
     return Polygon(coords=shape.corners) if type(shape) is RotatedBox else shape
-
-
-def _outline_areas(shapes: Sequence[Polygon]) -> list[float | None]:
-    from annokit_fast import polygons
-
-    coords = concatenated([shape.coords for shape in shapes], np.float64).reshape(-1, 2)
-    finite = np.isfinite(coords).all(axis=1)
-    rings = ends(lengths([shape.ring_offsets for shape in shapes]))
-    parts = ends(lengths([shape.part_offsets for shape in shapes]))
-    areas = polygons.area(coords if finite.all() else np.where(finite[:, None], coords, 0), rings, parts)
-    owners = np.repeat(np.arange(len(shapes)), [len(shape.part_offsets) - 1 for shape in shapes])
-    totals: list[float | None] = np.bincount(owners, areas, len(shapes)).tolist()
-    vertices = np.repeat(np.arange(len(shapes)), [len(shape.coords) for shape in shapes])
-    for i in np.unique(vertices[~finite]).tolist():
-        totals[i] = None
-    return totals
 
 
 def _rings(shapes: Sequence[Polygon | None]) -> pa.Array:

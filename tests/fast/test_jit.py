@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import annokit_fast
-from annokit_fast import _jit
+from annokit_fast import _cache, _jit
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,9 +30,10 @@ def double(values):
 
 CALL = """
 import numpy as np
-from kernel import double
-assert double(np.arange(4.0)) == 12.0
-print(sum(double.stats.cache_hits.values()), sum(double.stats.cache_misses.values()))
+import kernel
+assert kernel.double(np.arange(4.0)) == 12.0
+stats = kernel.double.stats
+print(sum(stats.cache_hits.values()), sum(stats.cache_misses.values()))
 """
 
 compiled = pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="nothing is compiled")
@@ -67,6 +68,49 @@ def files(tmp_path):
 def test_importing_the_package_loads_no_numba():
     script = "import sys, annokit_fast; print('numba' in sys.modules, 'numpy' in sys.modules)"
     assert run(script, {**os.environ, "PYTHONPATH": str(ROOT)}) == ["False", "False"]
+
+
+LITTLE = """
+import sys
+import numpy as np
+from annokit_fast import _jit, boxes, polygons, rle
+rng = np.random.default_rng(0)
+coords = np.round(rng.uniform(-9, 70, (300, 2)), 2) * 10.0 ** rng.integers(-60, 60, (300, 1))
+shape = coords, np.arange(0, 301, 10), np.arange(0, 31, 3)
+counts = rng.integers(0, 70000, (9, 7)).astype(np.uint32)
+
+def results():
+    masks = rle.RleBatch(counts.ravel(), np.arange(0, 64, 7), counts.sum(axis=1), 1)
+    again = rle.from_strings(*rle.to_strings(masks), masks.heights, masks.widths)
+    measures = [measure(*shape) for measure in (polygons.area, polygons.bounds, polygons.perimeter)]
+    clipped = polygons.clip_to_box(*shape, [-2.5, 3, 1e9, 40])
+    turns = polygons.is_clockwise(*shape[:2])
+    runs = [rle.area(masks), rle.bounds(masks), *rle.to_strings(masks), again.counts]
+    return [*measures, *clipped, turns, *runs]
+
+little = results()
+print("numba" in sys.modules)
+_jit.lose_patience()
+print(all(a.tobytes() == b.tobytes() for a, b in zip(little, results(), strict=True)), "numba" in sys.modules)
+"""
+
+
+def test_with_little_to_do_the_kernels_run_without_numba_and_give_the_same_bits():
+    assert run(LITTLE, {**os.environ, "PYTHONPATH": str(ROOT)}) == ["False", "True", "True"]
+
+
+def test_with_more_to_do_they_are_compiled():
+    script = """
+import sys
+import numpy as np
+from annokit_fast import polygons
+for _ in range(500):
+    polygons.area(np.ones((99, 2)), [0, 99], [0, 1])
+    print(end="numba" if "numba" in sys.modules else "")
+    if "numba" in sys.modules:
+        break
+"""
+    assert run(script, {**os.environ, "PYTHONPATH": str(ROOT)}) == ["numba"]
 
 
 def test_names_are_listed_and_others_refused():
@@ -136,8 +180,8 @@ def test_a_file_that_cannot_be_unpickled_is_replaced(tmp_path):
 @compiled
 def test_without_a_writable_folder_everything_works(tmp_path):
     settings = environment(tmp_path)
-    nowhere = "from pathlib import Path\nfrom annokit_fast import _jit\n"
-    nowhere += f"_jit._base_folders = lambda: [Path({str(tmp_path / 'kernel.py')!r})]\n"
+    nowhere = "from pathlib import Path\nfrom annokit_fast import _cache\n"
+    nowhere += f"_cache._base_folders = lambda: [Path({str(tmp_path / 'kernel.py')!r})]\n"
     assert run(nowhere + CALL, settings) == ["0", "1"]
     assert files(tmp_path) == []
 
@@ -154,8 +198,8 @@ def test_an_unusable_choice_falls_back_to_the_next(tmp_path):
 @compiled
 def test_a_folder_that_vanishes_is_no_error(tmp_path):
     settings = environment(tmp_path)
-    vanish = "import shutil\nfrom annokit_fast import _jit\n"
-    vanish += "folder = _jit.cache_folder()\nshutil.rmtree(folder)\n"
+    vanish = "import shutil\nfrom annokit_fast import _cache\n"
+    vanish += "folder = _cache.cache_folder()\nshutil.rmtree(folder)\n"
     assert run(vanish + CALL, settings) == ["0", "1"]
 
 
@@ -177,15 +221,15 @@ def test_the_folder_is_closed_to_others(tmp_path):
     folder = tmp_path / "open"
     folder.mkdir(mode=0o777)
     folder.chmod(0o777)
-    assert _jit._make_private(folder)
+    assert _cache._make_private(folder)
     assert folder.stat().st_mode & 0o077 == 0
-    assert not _jit._make_private(Path(__file__) / "below a file")
+    assert not _cache._make_private(Path(__file__) / "below a file")
 
 
 @pytest.mark.skipif(not hasattr(os, "getuid"), reason="owners are a matter of POSIX")
 def test_a_folder_of_somebody_else_is_not_used(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "getuid", lambda: os.stat(tmp_path).st_uid + 1)
-    assert not _jit._make_private(tmp_path)
+    assert not _cache._make_private(tmp_path)
 
 
 def test_numba_s_own_cache_folder_stays_unset():
@@ -200,6 +244,8 @@ def test_a_kernel_and_its_helpers_share_one_file():
         if found.name == "__main__":
             continue
         module = importlib.import_module(f"annokit_fast.{found.name}")
+        for waiting in [value for value in vars(module).values() if isinstance(value, _jit._StandIn)]:
+            _jit._compiled(waiting.function)
         jitted = {name: value for name, value in vars(module).items() if hasattr(value, "py_func")}
         for name, kernel in jitted.items():
             for used in kernel.py_func.__code__.co_names:
