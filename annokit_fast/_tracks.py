@@ -1,4 +1,4 @@
-"""Kernels that fill in the frames between key frames."""
+"""Kernels that fill in the frames between key frames, and that find out which of them are needed."""
 
 # mypy: allow-untyped-defs, allow-untyped-calls, no-check-untyped-defs
 
@@ -134,3 +134,50 @@ def some_frames(keyframes, values, turning, pieces, keys, piece_ends, frames, ou
                 a = values[low, c]
                 d = _difference(a, values[low + 1, c], turning.size > 0 and turning[c]) / steps
                 out[t, i, c] = a + d * q
+
+
+@jit
+def fewest(frames, values, track_ends, within, kept):
+    """Marks in `kept` a smallest set of frames of each track between which lines pass all others.
+
+    From a frame i, the slopes of lines that pass every frame up to j within the tolerance are one interval for
+    each column, which only shrinks as j grows; j can follow i if the line to it lies in all of them. The frames
+    that can follow are looked for layer by layer, so the first way found to the last frame is a shortest.
+    """
+    width = values.shape[1]
+    low = np.empty(width)
+    high = np.empty(width)
+    for t in range(track_ends.size - 1):
+        first, stop = track_ends[t], track_ends[t + 1]
+        if first == stop:
+            continue
+        before = np.full(stop - first, -1, np.int64)
+        queue = np.empty(stop - first, np.int64)
+        queue[0] = first
+        done, found = 0, 1
+        while done < found and (before[stop - first - 1] < 0 and stop - first > 1):
+            i = queue[done]
+            done += 1
+            low[:] = -np.inf
+            high[:] = np.inf
+            for j in range(i + 1, stop):
+                span = np.float64(frames[j] - frames[i])
+                straight = True
+                open_ = True
+                for c in range(width):
+                    slope = (values[j, c] - values[i, c]) / span
+                    straight = straight and low[c] <= slope <= high[c]
+                    low[c] = max(low[c], slope - within / span)
+                    high[c] = min(high[c], slope + within / span)
+                    open_ = open_ and low[c] <= high[c]
+                if straight and before[j - first] < 0:
+                    before[j - first] = i
+                    queue[found] = j
+                    found += 1
+                if not open_:
+                    break
+        i = stop - 1
+        while i > first:
+            kept[i] = True
+            i = before[i - first]
+        kept[first] = True

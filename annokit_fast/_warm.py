@@ -31,6 +31,7 @@ def warm() -> None:
     boxes.nms(pair, [0.5, 0.6])
     tracks.interpolate([0, 2], pair, [0, 2], 3)
     tracks.interpolate([0, 2], pair, [0, 2], [1])
+    tracks.fewest_keyframes([0, 2], pair, [0, 2])
     agreement.match(pair, [0, 2], pair, [0, 2])
     coco_mask.iou(pair, pair, [0, 1])
 

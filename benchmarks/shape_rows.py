@@ -168,6 +168,43 @@ def _interpolate(kind: str, scale: float) -> Case:
     )
 
 
+@comparison("tracks.fewest_keyframes", "200x1000")
+def _fewest_keyframes(kind: str, scale: float) -> Case:
+    count, frames = max(2, int(int(kind.split("x")[0]) * scale)), 1000
+    keys, values, ends = workloads.key_frames(count, frames)
+    dense = tracks.interpolate(keys, values, ends, frames).reshape(-1, 4)
+    every, starts = np.tile(np.arange(frames), count), np.arange(count + 1) * frames
+
+    def with_numpy() -> Any:
+        return [_shortest(dense[start : start + frames]) for start in starts[:-1].tolist()]
+
+    def check(kept: Any, shortest: Any) -> None:
+        assert np.add.reduceat(kept, starts[:-1]).tolist() == shortest
+
+    return Case(
+        count * frames,
+        lambda: tracks.fewest_keyframes(every, dense, starts),
+        {"numpy": with_numpy},
+        {"numpy": 10.0},
+        {"numpy": check},
+    )
+
+
+def _shortest(values: Any, within: float = 0.5) -> int:
+    """The fewest frames of one track: the same cones, a column of slopes at a time."""
+    steps = np.full(len(values), np.iinfo(np.int64).max)
+    steps[0] = 1
+    for i in range(len(values) - 1):
+        spans = np.arange(1, len(values) - i)[:, None]
+        slopes = (values[i + 1 :] - values[i]) / spans
+        low = np.maximum.accumulate(slopes - within / spans)[:-1]
+        high = np.minimum.accumulate(slopes + within / spans)[:-1]
+        fits = ((slopes[1:] >= low) & (slopes[1:] <= high)).all(axis=1)
+        after = np.concatenate([[i + 1], i + 2 + np.flatnonzero(fits)])
+        steps[after] = np.minimum(steps[after], steps[i] + 1)
+    return int(steps[-1])
+
+
 @comparison("agreement.match", "about 10 boxes")
 def _match(_: str, scale: float) -> Case:
     problems = max(3, int(2000 * scale))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import permutations
+from itertools import combinations, permutations
 
 import numpy as np
 
@@ -150,3 +150,15 @@ def interpolate(keyframes, values, frame, segments=None, angles=()):
                 step[column] = (step[column] + 180) % 360 - 180
             return values[i] + step * (frame - keyframes[i]) / (keyframes[j] - keyframes[i])
     return np.full(values.shape[1], np.nan)
+
+
+def fewest_keyframes(frames, values, within):
+    """The size of the smallest subset of one track's frames that gives all others: every subset is tried."""
+    inner = range(1, len(frames) - 1)
+    for size in range(len(frames) - 1):
+        for chosen in combinations(inner, size):
+            kept = sorted({0, *chosen, len(frames) - 1})
+            lines = [np.interp(frames, frames[kept], column[kept]) for column in values.T]
+            if (np.abs(np.stack(lines, axis=1) - values) <= within).all():
+                return len(kept)
+    return len(frames)

@@ -56,6 +56,36 @@ def test_a_track_without_key_frames_is_nan_everywhere():
     assert np.isnan(tracks.interpolate([3], [[1.0, 2.0]], [0, 0, 1], 2)[0]).all()
 
 
+@settings(max_examples=150, deadline=None)
+@given(
+    seed=st.integers(0, 100_000), width=st.sampled_from([1, 2, 4]), within=st.sampled_from([0.5, 2.0, 9.0])
+)
+def test_no_fewer_key_frames_would_do(seed, width, within):
+    rng = np.random.default_rng(seed)
+    counts = rng.integers(0, 9, 3)
+    frames = [np.sort(rng.choice(30, count, replace=False)) for count in counts]
+    known = [np.cumsum(rng.integers(-3, 4, (count, width)), axis=0).astype(float) for count in counts]
+    ends = np.concatenate([[0], np.cumsum(counts)])
+    kept = tracks.fewest_keyframes(np.concatenate(frames), np.concatenate(known), ends, within)
+    for t, (keys, values) in enumerate(zip(frames, known, strict=True)):
+        mine = kept[ends[t] : ends[t + 1]]
+        assert mine.sum() == naive.fewest_keyframes(keys, values, within)
+        if len(keys):
+            again = tracks.interpolate(keys[mine], values[mine], [0, mine.sum()], keys)[0]
+            assert np.abs(again - values).max() <= within + 1e-12
+
+
+@pytest.mark.parametrize(("problem", "arguments"), [
+    ("rising frames", ([2, 1], [[0.0], [1.0]], [0, 2])),
+    ("one row per frame", ([1, 2], [[0.0]], [0, 2])),
+    ("finite numbers", ([1], [[np.nan]], [0, 1])),
+    ("a number >= 0", ([1], [[0.0]], [0, 1], -1.0)),
+])  # fmt: skip
+def test_frames_that_cannot_be_thinned_are_refused(problem, arguments):
+    with pytest.raises(ValueError, match=problem):
+        tracks.fewest_keyframes(*arguments)
+
+
 @pytest.mark.parametrize(("problem", "arguments"), [
     ("rising frames within a track", ([2, 1], [[0.0], [1.0]], [0, 2], 3)),
     ("one row per key frame", ([1], [[0.0], [1.0]], [0, 1], 3)),
