@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -29,6 +29,7 @@ from annokit.select import (
     rename_classes,
     select_classes,
 )
+from annokit.video import parse_frames, split_frames, thin_keyframes
 
 __all__ = ["Labels", "convert", "detect", "read", "write"]
 
@@ -149,6 +150,8 @@ def write(
     repair: Sequence[str] = (),
     split: str | None = None,
     seed: int = 0,
+    video_frames: str | int | None = None,
+    keyframes_within: float | None = None,
     on_error: OnError = "raise",
     strict: bool = False,
     overwrite: bool = False,
@@ -176,6 +179,12 @@ def write(
         Mend shapes, in this order; see `annokit.repair`.
     split, seed : str, int
         Shares such as ``train=.8,val=.2``.
+    video_frames : str or int, optional
+        Make images of videos: of `all` frames, of `keyframes`, or of every n-th frame; see
+        `annokit.video.split_frames`.
+    keyframes_within : float, optional
+        Keep the fewest key frames that give every track within so many pixels; see
+        `annokit.video.thin_keyframes`.
     on_error : {"raise", "skip", "quarantine"}
         What to do with a record that cannot be read; quarantined ones stand in
         ``TARGET.quarantine.ndjson``.
@@ -214,7 +223,8 @@ def write(
         run = Run(
             on_error=on_error, report=account, quarantine=put_aside.path, limits=limits, progress=progress
         )
-        chosen = _chosen(dataset, account, labels, classes, rename, split, seed)
+        videos = _Videos(video_frames, keyframes_within)
+        chosen = _chosen(dataset, account, labels, classes, rename, split, seed, videos)
         chosen = repaired(chosen, repair)
         if not writer.keeps_details:
             chosen = note_details(chosen)
@@ -251,10 +261,17 @@ def _chosen(
     rename: Mapping[str, str] | None,
     split: str | None,
     seed: int,
+    videos: _Videos,
 ) -> Dataset:
-    """The dataset behind every step that was asked for."""
+    """The dataset behind every step that was asked for.
+
+    Splits come before frames, so that those of one video stay together.
+    """
     account.count("read", "categories", len(dataset.ontology.tools))
-    chosen = rename_classes(choose_labels(dataset, labels), rename or {})
+    chosen = choose_labels(dataset, labels)
+    if split:
+        chosen = assign_splits(chosen, parse_split(split), seed)
+    chosen = rename_classes(videos.through(chosen), rename or {})
     renamed = len(chosen.ontology.tools)
     account.count("merged", "categories", len(dataset.ontology.tools) - renamed)
     if classes is not None:
@@ -262,7 +279,19 @@ def _chosen(
         dropped = renamed - len(chosen.ontology.tools)
         if dropped:
             account.lose("class-not-chosen", "categories", "it is not among --classes", n=dropped)
-    return assign_splits(chosen, parse_split(split), seed) if split else chosen
+    return chosen
+
+
+class _Videos(NamedTuple):
+    """What becomes of videos."""
+
+    frames: str | int | None
+    within: float | None
+
+    def through(self, dataset: Dataset) -> Dataset:
+        if self.within is not None:
+            dataset = thin_keyframes(dataset, self.within)
+        return dataset if self.frames is None else split_frames(dataset, parse_frames(self.frames))
 
 
 def _verify(written: Path, format: str, account: Report) -> None:

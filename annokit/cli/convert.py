@@ -43,6 +43,17 @@ def _renames(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ..
     help="Mend shapes by this name, counted; `annokit validate` says what is wrong.",
 )
 @click.option("--split", metavar="NAME=SHARE,...", help="Like train=.8,val=.2.")
+@click.option(
+    "--video-frames",
+    metavar="WHICH",
+    help="Make images of the frames of videos: all, keyframes, or a number n for every n-th.",
+)
+@click.option(
+    "--keyframes-within",
+    type=float,
+    metavar="PX",
+    help="Keep the fewest key frames that give every track within so many pixels, like 0.5.",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Which of all possible splits.")
 @click.option(
     "--on-error",

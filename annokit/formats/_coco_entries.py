@@ -59,6 +59,8 @@ def entries(
         elif results:
             entry["score"] = 1.0
             report.note("no-score", kind_of(one), "results need a score, and it has none: 1 is written")
+        if one.track_id is not None:
+            entry["track_id"] = one.track_id
         entry |= own_keys(kept)
         if "iscrowd" in kept and one.is_crowd != (str(kept["iscrowd"]) in ("1", "true", "True")):
             entry["iscrowd"] = int(one.is_crowd)  # changed since it was read

@@ -32,6 +32,7 @@ from annokit.model import (
     Polygon,
     RotatedBox,
     Tool,
+    Track,
 )
 from annokit.report import Report, census, kind_of
 from annokit.run import Run
@@ -158,6 +159,8 @@ def _reason_against(annotation: Annotation, asset: Asset, has_captions: bool) ->
         if "coco" in annotation.extra or is_caption:
             return "", ""
         return "no-place", "COCO has no place for answers, but for captions where there are no classes"
+    if isinstance(annotation, Track):
+        return "no-place", "COCO has no tracks (--video-frames makes images of the frames)"
     if not isinstance(annotation, ObjectAnnotation):
         return "no-place", _HOLDS
     if isinstance(annotation.geometry, MaskReference):

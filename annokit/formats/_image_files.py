@@ -31,6 +31,9 @@ ImageDir: TypeAlias = Annotated[
 _ENCODER = msgspec.json.Encoder()
 
 
+_IMAGES_ONLY = "only images have a place (--video-frames makes some of videos)"
+
+
 class Page(msgspec.Struct, frozen=True):
     """One image: its row, width and height (0 where they do not matter), image and label file."""
 
@@ -97,7 +100,7 @@ class Pages:
 
     def _page(self, row: DataRow) -> Page | None:
         if row.asset.media_type != "image":
-            self._report.lose_all("not-an-image", census(row), "only images have a place", example=row.name)
+            self._report.lose_all("not-an-image", census(row), _IMAGES_ONLY, example=row.name)
             return None
         size = self._size(row)
         if size is None and self._answer_of is None:
