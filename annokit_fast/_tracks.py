@@ -145,8 +145,8 @@ def fewest(frames, values, track_ends, within, kept):
     that can follow are looked for layer by layer, so the first way found to the last frame is a shortest.
     """
     width = values.shape[1]
-    low = np.empty(width)
-    high = np.empty(width)
+    low = np.empty((width, 2))  # slopes as rise and run, compared by products: whole numbers stay exact
+    high = np.empty((width, 2))
     for t in range(track_ends.size - 1):
         first, stop = track_ends[t], track_ends[t + 1]
         if first == stop:
@@ -158,18 +158,21 @@ def fewest(frames, values, track_ends, within, kept):
         while done < found and (before[stop - first - 1] < 0 and stop - first > 1):
             i = queue[done]
             done += 1
-            low[:] = -np.inf
-            high[:] = np.inf
+            low[:, 0], low[:, 1] = -np.inf, 1.0
+            high[:, 0], high[:, 1] = np.inf, 1.0
             for j in range(i + 1, stop):
                 span = np.float64(frames[j] - frames[i])
                 straight = True
                 open_ = True
                 for c in range(width):
-                    slope = (values[j, c] - values[i, c]) / span
-                    straight = straight and low[c] <= slope <= high[c]
-                    low[c] = max(low[c], slope - within / span)
-                    high[c] = min(high[c], slope + within / span)
-                    open_ = open_ and low[c] <= high[c]
+                    rise = values[j, c] - values[i, c]
+                    straight = straight and low[c, 0] * span <= rise * low[c, 1]
+                    straight = straight and rise * high[c, 1] <= high[c, 0] * span
+                    if (rise - within) * low[c, 1] > low[c, 0] * span:
+                        low[c, 0], low[c, 1] = rise - within, span
+                    if (rise + within) * high[c, 1] < high[c, 0] * span:
+                        high[c, 0], high[c, 1] = rise + within, span
+                    open_ = open_ and low[c, 0] * high[c, 1] <= high[c, 0] * low[c, 1]
                 if straight and before[j - first] < 0:
                     before[j - first] = i
                     queue[found] = j

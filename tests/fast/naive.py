@@ -159,6 +159,6 @@ def fewest_keyframes(frames, values, within):
         for chosen in combinations(inner, size):
             kept = sorted({0, *chosen, len(frames) - 1})
             lines = [np.interp(frames, frames[kept], column[kept]) for column in values.T]
-            if (np.abs(np.stack(lines, axis=1) - values) <= within).all():
+            if (np.abs(np.stack(lines, axis=1) - values) <= within + 1e-9).all():
                 return len(kept)
     return len(frames)
