@@ -31,7 +31,17 @@ __all__ = [
     "writer_of",
 ]
 
-NAMES = ("coco", "coco-panoptic", "coco-results", "labelbox", "labelbox-v1", "masks", "parquet", "yolo")
+NAMES = (
+    "coco",
+    "coco-panoptic",
+    "coco-results",
+    "labelbox",
+    "labelbox-v1",
+    "masks",
+    "mot",
+    "parquet",
+    "yolo",
+)
 
 
 def get(name: str) -> Format:

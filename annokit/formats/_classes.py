@@ -71,9 +71,9 @@ class Classes:
         if len({ids[name] for name in self.names}) < len(set(self.names)):
             raise UsageError("expected a different id for every class, got one twice")
 
-    def account(self, report: Report) -> None:
-        """Count the classes of the ontology as written, or merged where they share a name."""
+    def account(self, report: Report, left_out: int = 0) -> None:
+        """Count the classes of the ontology as written but for those left out, or merged where they share a name."""
         found_later = len(self.tools) - self._distinct
         report.count("read", "categories", found_later)
-        report.count("written", "categories", len(self.tools))
+        report.count("written", "categories", len(self.tools) - left_out)
         report.count("merged", "categories", self._given - self._distinct)
