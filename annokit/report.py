@@ -79,16 +79,18 @@ def _count(what: DataRow | Label | Annotation, counts: Census) -> None:
         counts[_OBJECT_KINDS[type(what.geometry)]] += 1
         if what.classifications:
             _count_questions(what.classifications, counts)
+    elif type(what) is Classification:
+        _count_question(what, counts)
     elif isinstance(what, DataRow):
         counts["data_rows"] += 1
+        counts["labels"] += len(what.labels)
         for label in what.labels:
-            _count(label, counts)
+            for annotation in label.annotations:
+                _count(annotation, counts)
     elif isinstance(what, Label):
         counts["labels"] += 1
         for annotation in what.annotations:
             _count(annotation, counts)
-    elif isinstance(what, Classification):
-        _count_questions((what,), counts)
     elif isinstance(what, Track):
         counts["tracks"] += 1
         counts["keyframes"] += int(what.is_keyframe.sum())
@@ -101,9 +103,15 @@ def _count(what: DataRow | Label | Annotation, counts: Census) -> None:
 
 def _count_questions(classifications: Iterable[Classification], counts: Census) -> None:
     for question in classifications:
-        counts["classifications"] += 1
+        _count_question(question, counts)
+
+
+def _count_question(question: Classification, counts: Census) -> None:
+    counts["classifications"] += 1
+    if question.classifications:
         _count_questions(question.classifications, counts)
-        for answer in question.answers:
+    for answer in question.answers:
+        if answer.classifications:
             _count_questions(answer.classifications, counts)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
@@ -85,8 +86,13 @@ class Format(msgspec.Struct, frozen=True):
 
 def parse_options(kind: type[_O], given: Mapping[str, Any], what: str) -> _O:
     """The options as their typed Struct; an unknown or ill-typed one raises with the list of known ones."""
+    values = {
+        name: os.fspath(value) if isinstance(value, os.PathLike) else value
+        for name, value in given.items()
+        if value is not None
+    }
     try:
-        return msgspec.convert({name: value for name, value in given.items() if value is not None}, kind)
+        return msgspec.convert(values, kind)
     except msgspec.ValidationError as error:
         known = ", ".join(kind.__struct_fields__) or "none"
         raise UsageError(f"{what}: {error}", hint=f"options: {known}") from error

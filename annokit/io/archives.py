@@ -24,6 +24,7 @@ from typing import IO
 
 from annokit.errors import InputError, UnsafeInput, UsageError, Where, shown
 from annokit.io.limits import DEFAULT_LIMITS, Limits
+from annokit.io.names import local_name
 from annokit.io.source import Readable, Source
 
 __all__ = ["open_source"]
@@ -41,7 +42,9 @@ _BROKEN = (
 )
 _UNSAFE = re.compile(r"(?:^|/)\.\.?(?:/|$)|^/|[\\\0]|^[A-Za-z]:|//")
 _LABELS = {".json", ".ndjson", ".jsonl"}
-_FOLDER_OF = {".yaml", ".yml", ".parquet"}
+_FOLDER_OF = {".yaml", ".yml", ".parquet", ".manifest"}
+_TREE = re.compile(r"(?:^|/)(?:worker-response|iteration-\d+)(?=/|$)")
+"""In trees of many small label files the folders say what a file is about."""
 _JUNK = re.compile(r"(?:^|/)(?:__MACOSX|\._|\.DS_Store|Thumbs\.db)")
 _FREE = 64 << 20
 """Bytes that may come out before their ratio is looked at."""
@@ -120,7 +123,7 @@ class _Room:
         if key in self._seen:
             raise self._unsafe(f"the entry {shown(name)} is there twice")
         self._seen.add(key)
-        return None if name.endswith("/") or _JUNK.search(name) else self._folder / name
+        return None if name.endswith("/") or _JUNK.search(name) else self._folder / local_name(name)
 
     def no_link(self, name: str) -> None:
         """Refuse an entry that is neither a file nor a folder."""
@@ -187,12 +190,16 @@ _UNPACK = {"zip": _unzip, "tar": _untar, "gzip": _gunzip}
 
 
 def _labels(folder: Path, name: str) -> Path:
-    """The one dataset below a folder: the folder of a data.yaml or of tables, or the only label file."""
+    """The one dataset below a folder: that of a data.yaml, tables or a tree, or the only label file."""
     while len(inside := list(folder.iterdir())) == 1 and inside[0].is_dir():
+        if _TREE.search(inside[0].name):
+            return folder
         folder = inside[0]
     if any(path.suffix.lower() in _FOLDER_OF for path in inside):
         return folder
     found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _LABELS)
+    if any(_TREE.search(path.relative_to(folder).as_posix()) for path in found):
+        return folder
     if len(found) > 1:
         names = ", ".join(shown(path.relative_to(folder).as_posix()) for path in found[:5])
         raise UsageError(

@@ -7,12 +7,13 @@ What has to change is percent-encoded, so the name can be read back from it.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import unicodedata
 from array import array
 from collections.abc import Iterable
 
-__all__ = ["SafeNames", "collision_key", "safe_name"]
+__all__ = ["SafeNames", "collision_key", "local_name", "safe_name"]
 
 _LONGEST, _KEPT = 200, 150
 _SEPARATOR = re.compile(r"(?s)(?<=.)/(?=[^/])")
@@ -74,6 +75,14 @@ def _shortened(segment: str, safe: str) -> str:
     start = safe.encode()[:_KEPT].decode("utf-8", "ignore")
     digest = hashlib.sha256(segment.encode("utf-8", "surrogatepass")).hexdigest()
     return f"{re.sub(r'%[0-9A-F]?$', '', start)}~{digest[:16]}{suffix}"
+
+
+def local_name(name: str) -> str:
+    """A relative path as this system can have it: on Windows without the colons of Ground Truth's times.
+
+    There ``a:b`` would be a hidden stream of the file ``a``.
+    """
+    return name.replace(":", "_") if os.name == "nt" else name
 
 
 def collision_key(name: str, stem: bool = True) -> str:
