@@ -18,6 +18,7 @@ from annokit.io.limits import DEFAULT_LIMITS, Limits
 from annokit.io.output import StagedFile, StagedFolder, staged
 from annokit.io.source import Readable, Source, sources
 from annokit.model import DataRow
+from annokit.query import where as matching
 from annokit.repair import repair as repaired
 from annokit.report import Report
 from annokit.run import OnError, Run
@@ -145,6 +146,7 @@ def write(
     *,
     format: str,
     labels: str | None = None,
+    where: str | None = None,
     classes: Sequence[str] | None = None,
     rename: Mapping[str, str] | None = None,
     repair: Sequence[str] = (),
@@ -171,6 +173,8 @@ def write(
         A name from `annokit.formats()`.
     labels : str, optional
         Which labels of a data row: `all`, `newest`, `benchmark`, `annotator:ID`; see `choose_labels`.
+    where : str, optional
+        Keep labels for which this SQL condition over their answers and counts holds; see `annokit.query.where`.
     classes : sequence of str, optional
         Keep these classes, numbered in this order.
     rename : mapping, optional
@@ -224,7 +228,7 @@ def write(
             on_error=on_error, report=account, quarantine=put_aside.path, limits=limits, progress=progress
         )
         videos = _Videos(video_frames, keyframes_within)
-        chosen = _chosen(dataset, account, labels, classes, rename, split, seed, videos)
+        chosen = _chosen(dataset, account, labels, where, classes, rename, split, seed, videos)
         chosen = repaired(chosen, repair)
         if not writer.keeps_details:
             chosen = note_details(chosen)
@@ -257,6 +261,7 @@ def _chosen(
     dataset: Dataset,
     account: Report,
     labels: str | None,
+    where: str | None,
     classes: Sequence[str] | None,
     rename: Mapping[str, str] | None,
     split: str | None,
@@ -265,13 +270,19 @@ def _chosen(
 ) -> Dataset:
     """The dataset behind every step that was asked for.
 
-    Splits come before frames, so that those of one video stay together.
+    Splits come before frames, so that those of one video stay together, and after the condition, so that shares are
+    exact; frames of a video for which it holds are asked again, each by itself.
     """
     account.count("read", "categories", len(dataset.ontology.tools))
     chosen = choose_labels(dataset, labels)
+    if where is not None:
+        chosen = matching(chosen, where)
     if split:
         chosen = assign_splits(chosen, parse_split(split), seed)
-    chosen = rename_classes(videos.through(chosen), rename or {})
+    chosen = videos.through(chosen)
+    if where is not None and videos.frames is not None:
+        chosen = matching(chosen, where)
+    chosen = rename_classes(chosen, rename or {})
     renamed = len(chosen.ontology.tools)
     account.count("merged", "categories", len(dataset.ontology.tools) - renamed)
     if classes is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -202,11 +202,21 @@ class Dataset:
         """All classes, in the source's order, else in order of first appearance."""
         return self.outline.ontology
 
-    def to_arrow(self) -> pa.Table:
-        """The annotations table (`annokit.tables.annotations_table`), one row an annotation."""
+    def to_arrow(self, table: Literal["annotations", "bronze", "flat", "silver"] = "annotations") -> pa.Table:
+        """A table of everything: of `annotations`, one row each, or of labels (see `annokit.tables`).
+
+        >>> Dataset.from_rows([]).to_arrow("silver").num_rows
+        0
+        """
         from annokit import tables
 
-        return tables.annotations_table(self)
+        if table == "silver":
+            return tables.silver(self, self.ontology, limits=self.limits)
+        if table not in ("annotations", "bronze", "flat"):
+            raise UsageError(f"expected annotations, bronze, flat or silver, got {table!r}")
+        if table == "annotations":
+            return tables.annotations_table(self)
+        return (tables.bronze if table == "bronze" else tables.flat)(self, limits=self.limits)
 
     def _read_outline(self) -> Outline:
         builder, keys = OntologyBuilder(), []

@@ -34,6 +34,11 @@ def _renames(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ..
 @click.option(
     "--labels", metavar="POLICY", help="Which labels of a row: all, newest, benchmark or annotator:ID."
 )
+@click.option(
+    "--where",
+    metavar="SQL",
+    help='Keep labels for which a condition holds, like "weather = \'rainy\' and "person.count" > 10".',
+)
 @click.option("--classes", metavar="A,B", callback=_names, help="Keep these classes, in this order.")
 @click.option("--rename", metavar="OLD=NEW", multiple=True, callback=_renames, help="Rename a class.")
 @click.option(

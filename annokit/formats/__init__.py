@@ -38,6 +38,7 @@ NAMES = (
     "ground-truth-responses",
     "labelbox",
     "labelbox-v1",
+    "labelspark",
     "masks",
     "mot",
     "parquet",

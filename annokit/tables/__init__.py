@@ -5,11 +5,14 @@ Five tables are made from data rows: ``data_rows``, ``labels``, ``annotations`` 
 are joined on ``data_row_index`` (and ``label_index``, ``annotation_index``), which count from 0 in the
 order of the data, so that data rows of one id from two sources stay apart. Their columns are in
 `SCHEMAS`; all of them together hold everything the models hold.
+
+For queries there are `silver`, and for those who come from LabelSpark `bronze` and `flat`: one row per label.
 """
 
 from __future__ import annotations
 
 from annokit.tables.from_arrow import Chunk, Reject, data_rows, with_rows_and_labels
+from annokit.tables.labelspark import bronze, flat, silver
 from annokit.tables.ontology import from_ontology, to_ontology
 from annokit.tables.schema import SCHEMAS, TABLES, check_version, conform
 from annokit.tables.to_arrow import annotations_table, batches
@@ -21,10 +24,13 @@ __all__ = [
     "Reject",
     "annotations_table",
     "batches",
+    "bronze",
     "check_version",
     "conform",
     "data_rows",
+    "flat",
     "from_ontology",
+    "silver",
     "to_ontology",
     "with_rows_and_labels",
 ]

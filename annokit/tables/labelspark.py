@@ -1,0 +1,286 @@
+"""LabelSpark's three tables, from any source and without Spark: bronze, flat and silver.
+
+One row per label; of a video one row per label and frame. Two labels of one data row stay two rows: LabelSpark joined
+classifications and counts on the data row, so that n labels became n x n rows.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from annokit.geometry.frames import chosen_frames, frames_of
+from annokit.io.batches import batched
+from annokit.io.limits import DEFAULT_LIMITS, Limits
+from annokit.model import Classification, DataRow, Label, ObjectAnnotation, Ontology, Track
+from annokit.tables.bronze import BRONZE, bronze_entry
+
+__all__ = ["bronze", "flat", "silver"]
+
+_BATCH = 2000
+
+
+class _Shot(NamedTuple):
+    """One label of an image, or of one frame of a video; the indices count from 0."""
+
+    data_row_index: int
+    label_index: int
+    row: DataRow
+    label: Label
+    frame: int | None
+
+
+def _shots(rows: Iterable[DataRow], limits: Limits) -> Iterator[_Shot]:
+    for index, row in enumerate(rows):
+        frames = chosen_frames(row, "all", limits) if row.asset.media_type == "video" else ()
+        if not frames:
+            for place, label in enumerate(row.labels):
+                yield _Shot(index, place, row, label, row.asset.frame)
+        for shown in frames_of(row, frames, limits) if frames else ():
+            for place, label in enumerate(shown.row.labels):
+                yield _Shot(index, place, row, label, shown.row.asset.frame)
+
+
+def bronze(rows: Iterable[DataRow], *, limits: Limits = DEFAULT_LIMITS) -> pa.Table:
+    """The labels as LabelSpark's `get_annotations` returned them: the columns of the legacy export.
+
+    Parameters
+    ----------
+    rows : iterable of DataRow
+        A dataset, too.
+    limits : Limits
+        How many frames a video may have.
+
+    Returns
+    -------
+    pyarrow.Table
+        `Label` is a struct of ``frameNumber`` (from 1, videos only), ``objects``, ``classifications`` and
+        ``relationships``. A nested classification stands as a sibling after the one it is nested in, as in that
+        export. A shape for which it has no key (masks as runs, holes, rotated boxes) stands in ``geometry``, as
+        JSON. Times are timestamps, flags booleans, and no agreement is null, not -1.
+
+    Examples
+    --------
+    >>> bronze([DataRow(id="r1", external_id="a.jpg", labels=(Label(id="l1"),))]).column("DataRow ID").to_pylist()
+    ['r1']
+    >>> bronze([]).num_rows
+    0
+    """
+    pieces = [
+        pa.RecordBatch.from_pylist([bronze_entry(one.row, one.label, one.frame) for one in batch], BRONZE)
+        for batch in batched(_shots(rows, limits), _BATCH)
+    ]
+    return pa.Table.from_batches(pieces, BRONZE)
+
+
+def flat(rows: Iterable[DataRow], *, limits: Limits = DEFAULT_LIMITS) -> pa.Table:
+    """`bronze` with one column for each leaf, as LabelSpark's `flatten_bronze_table` named them.
+
+    ``Label.objects.title``, ``Label.objects.bbox.top``, ... are lists over the objects of a label, null where an
+    object has no such key, so that lists of one row align by position. What is a list inside that list
+    (``Label.objects.polygon``) stays one column.
+
+    >>> "Label.objects.bbox.top" in flat([]).column_names
+    True
+    """
+    table = bronze(rows, limits=limits).combine_chunks()
+    columns: dict[str, pa.Array] = {}
+    for name in table.column_names:
+        chunks = table.column(name).chunks
+        column = chunks[0] if chunks else pa.array([], table.schema.field(name).type)
+        columns |= _leaves(name, column)
+    return pa.table(columns)
+
+
+def _leaves(name: str, column: pa.Array) -> dict[str, pa.Array]:
+    kind = column.type
+    if pa.types.is_struct(kind):
+        found: dict[str, pa.Array] = {}
+        for field in kind:
+            found |= _leaves(f"{name}.{field.name}", pc.struct_field(column, field.name))
+        return found
+    if pa.types.is_list(kind) and pa.types.is_struct(kind.value_type):
+        inner = _inner_leaves(name, column.values)
+        return {
+            key: pa.ListArray.from_arrays(column.offsets, leaf, mask=pc.is_null(column))
+            for key, leaf in inner
+        }
+    return {name: column}
+
+
+def _inner_leaves(name: str, values: pa.Array) -> Iterator[tuple[str, pa.Array]]:
+    """The leaves of structs in a list, down to the next list."""
+    if not pa.types.is_struct(values.type):
+        yield name, values
+        return
+    for field in values.type:
+        yield from _inner_leaves(f"{name}.{field.name}", pc.struct_field(values, field.name))
+
+
+_INT, _TEXT, _REAL, _BOOL = pa.int64(), pa.string(), pa.float64(), pa.bool_()
+_FIXED = pa.schema(
+    [
+        pa.field("data_row_index", _INT, nullable=False),
+        pa.field("label_index", _INT, nullable=False),
+        ("data_row_id", _TEXT),
+        ("name", _TEXT),
+        ("split", _TEXT),
+        ("frame", _INT),
+        ("label_id", _TEXT),
+        ("annotator_id", _TEXT),
+        ("project_name", _TEXT),
+        ("asset_url", _TEXT),
+        ("label_url", _TEXT),
+        ("created_at", pa.timestamp("us", "UTC")),
+        ("seconds", _REAL),
+        ("has_open_issues", _BOOL),
+        ("skipped", _BOOL),
+        ("agreement", _REAL),
+        ("benchmark_score", _REAL),
+    ]
+)
+"""The columns every silver table has."""
+
+
+def silver(
+    rows: Iterable[DataRow], ontology: Ontology | None = None, *, limits: Limits = DEFAULT_LIMITS
+) -> pa.Table:
+    """One row per label (and frame), with a column for each question and a count for each class: for queries.
+
+    Parameters
+    ----------
+    rows : iterable of DataRow
+        A dataset, too.
+    ontology : Ontology, optional
+        Its questions and classes have columns even where they do not occur.
+    limits : Limits
+        How many frames a video may have.
+
+    Returns
+    -------
+    pyarrow.Table
+        `data_row_index`, `label_index` (the keys of the other tables), `data_row_id`, `name`, `split`, `frame`
+        (0-based, null but for videos), `label_id`, `annotator_id`, `project_name`, `asset_url`, `label_url` (the label
+        on the platform), `created_at`, `seconds`, `has_open_issues`, `skipped`, `agreement`, `benchmark_score`;
+        then a text column for each question about the data row, nested ones too, by its title, several answers joined
+        by commas; then ``CLASS.count`` for each class of objects, 0 where there is none. A name that is taken, in
+        whatever case, gets ``_2``, since SQL does not tell cases apart.
+
+    Examples
+    --------
+    >>> from annokit.model import Box
+    >>> car = ObjectAnnotation(tool_name="car", geometry=Box(x=0, y=0, width=4, height=2))
+    >>> table = silver([DataRow(id="r1", labels=(Label(annotations=(car, car)), Label()))])
+    >>> table.column("car.count").to_pylist()
+    [2, 0]
+    >>> silver([]).num_rows
+    0
+    """
+    names = _Names(ontology or Ontology())
+    pieces = [_piece(batch, names) for batch in batched(_shots(rows, limits), _BATCH)]
+    schema = pa.schema(
+        [
+            *_FIXED,
+            *[pa.field(name, _TEXT) for name in names.questions.values()],
+            *[pa.field(name, _INT) for name in names.counts.values()],
+        ]
+    )
+    table = pa.concat_tables([schema.empty_table(), *pieces], promote_options="default").select(schema.names)
+    for name in names.counts.values():
+        place = table.column_names.index(name)
+        table = table.set_column(place, name, pc.fill_null(table.column(name), 0))
+    return table
+
+
+class _Names:
+    """What the columns of questions and classes are called, each name once whatever the case."""
+
+    def __init__(self, ontology: Ontology) -> None:
+        self._taken = {name.lower() for name in _FIXED.names}
+        self.questions: dict[str, str] = {}
+        self.counts: dict[str, str] = {}
+        for question in ontology.classifications:
+            self.question(question.name)
+        for tool in ontology.tools:
+            self.count(tool.name)
+
+    def question(self, title: str) -> str:
+        if title not in self.questions:
+            self.questions[title] = self._free(title)
+        return self.questions[title]
+
+    def count(self, tool: str) -> str:
+        if tool not in self.counts:
+            self.counts[tool] = self._free(f"{tool}.count")
+        return self.counts[tool]
+
+    def _free(self, name: str) -> str:
+        free, number = name, 1
+        while free.lower() in self._taken:
+            number += 1
+            free = f"{name}_{number}"
+        self._taken.add(free.lower())
+        return free
+
+
+def _piece(shots: Sequence[_Shot], names: _Names) -> pa.Table:
+    columns = {
+        field.name: pa.array([_FIXED_OF[field.name](one) for one in shots], field.type) for field in _FIXED
+    }
+    answers = [_answers(one.label) for one in shots]
+    for title in dict.fromkeys(title for found in answers for title in found):
+        columns[names.question(title)] = pa.array([found.get(title) for found in answers], _TEXT)
+    counts = [_counts(one.label) for one in shots]
+    for tool in dict.fromkeys(tool for found in counts for tool in found):
+        columns[names.count(tool)] = pa.array([found[tool] for found in counts], _INT)
+    return pa.table(columns)
+
+
+_FIXED_OF: dict[str, Any] = {
+    "data_row_index": lambda one: one.data_row_index,
+    "label_index": lambda one: one.label_index,
+    "data_row_id": lambda one: one.row.id,
+    "name": lambda one: one.row.name,
+    "split": lambda one: one.row.split,
+    "frame": lambda one: one.frame,
+    "label_id": lambda one: one.label.id,
+    "annotator_id": lambda one: one.label.annotator_id,
+    "project_name": lambda one: one.label.project_name,
+    "asset_url": lambda one: one.row.asset.uri,
+    "label_url": lambda one: one.label.url,
+    "created_at": lambda one: one.label.created_at,
+    "seconds": lambda one: one.label.seconds_to_create,
+    "has_open_issues": lambda one: one.label.has_open_issues,
+    "skipped": lambda one: one.label.skipped,
+    "agreement": lambda one: one.label.consensus_score,
+    "benchmark_score": lambda one: one.label.benchmark_score,
+}
+
+
+def _answers(label: Label) -> dict[str, str]:
+    """The answers of a label by the title of the question."""
+    found: dict[str, list[str]] = {}
+    for one in label.classifications:
+        _collect(one, found)
+    return {title: ",".join(answers) for title, answers in found.items() if answers}
+
+
+def _collect(question: Classification, found: dict[str, list[str]]) -> None:
+    mine = found.setdefault(question.tool_name, [])
+    mine += [answer.name for answer in question.answers]
+    if question.text is not None:
+        mine.append(question.text)
+    for nested in question.classifications:
+        _collect(nested, found)
+    for answer in question.answers:
+        for nested in answer.classifications:
+            _collect(nested, found)
+
+
+def _counts(label: Label) -> Counter[str]:
+    marked = (one for one in label.annotations if isinstance(one, ObjectAnnotation | Track))
+    return Counter(one.tool_name for one in marked)
