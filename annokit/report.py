@@ -184,7 +184,8 @@ class Report:
     def lose_all(self, code: str, counts: Mapping[str, int], message: str, *, example: object = None) -> None:
         """`lose` for every kind of a census."""
         for kind, n in counts.items():
-            self.lose(code, kind, message, example=example, n=n)
+            if n:
+                self.lose(code, kind, message, example=example, n=n)
 
     def note(
         self, code: str, kind: str, message: str, *, example: object = None, n: int = 1, lossy: bool = False
