@@ -12,7 +12,7 @@ from annokit.geometry import FARTHEST
 from annokit.model import Box, Line, Point, Polygon
 from annokit.model.base import Floats
 
-__all__ = ["geo_shape", "is_exact"]
+__all__ = ["corners", "geo_shape", "is_exact"]
 
 
 def geo_shape(kind: str, coordinates: Any) -> Box | Line | Point | Polygon | None:
@@ -50,11 +50,19 @@ def geo_shape(kind: str, coordinates: Any) -> Box | Line | Point | Polygon | Non
     return None
 
 
+def corners(box: Box) -> list[list[float]]:
+    """The ring of a box: left bottom, left top, right top, right bottom, and the first again.
+
+    >>> corners(Box(x=10, y=40, width=3, height=2))
+    [[10, 40], [10, 42], [13, 42], [13, 40], [10, 40]]
+    """
+    left, bottom, right, top = box.xyxy
+    return [[left, bottom], [left, top], [right, top], [right, bottom], [left, bottom]]
+
+
 def is_exact(box: Box, coordinates: Any) -> bool:
     """Whether the corners come out of the box again as they stood in the input, closing vertex included."""
-    left, bottom, right, top = box.xyxy
-    ring = [[left, bottom], [left, top], [right, top], [right, bottom], [left, bottom]]
-    return bool(coordinates == [ring])
+    return bool(coordinates == [corners(box)])
 
 
 def _ring(coordinates: Any, kind: str) -> Floats:

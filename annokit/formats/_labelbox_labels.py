@@ -15,7 +15,7 @@ from annokit.formats._labelbox_video import FrameReader
 from annokit.io.faults import Spot, spot_path
 from annokit.model import Annotation, Asset, Label, Relationship
 
-__all__ = ["LabelBuilder", "objects_of", "places", "repeats"]
+__all__ = ["LabelBuilder", "objects_of", "places", "relationship", "repeats"]
 
 _NOTHING, _NO_DETAILS, _NO_EFFORT = wire.Annotations(), wire.LabelDetails(), wire.Performance()
 _NO_PROJECT = wire.Project()
@@ -83,7 +83,7 @@ class LabelBuilder:
             made = [*classifications(said.classifications)]
         else:
             made = self._framed(said, asset, kept)
-        return [*made, *[_relationship(one) for one in said.relationships]], kept
+        return [*made, *[relationship(one) for one in said.relationships]], kept
 
     def _framed(self, said: wire.Annotations, asset: Asset, kept: dict[str, Any]) -> list[Annotation]:
         """Of a video; or of a recording, whose segments are in milliseconds."""
@@ -203,17 +203,24 @@ def _kept(label: wire.Label, block: dict[str, Any]) -> dict[str, Any]:
     kept = given(label, ("label_kind", "version"))
     details, effort = label.label_details, label.performance_details
     blocks = {
-        "label_details": given(details, ("content_last_updated_at", "reviews")) if details else None,
-        "performance_details": effort.extra if effort else None,
+        "label_details": given(details, ("content_last_updated_at", "reviews")) if details else {},
+        "performance_details": _kept_of_effort(effort) if effort else {},
         "annotations": block,
     }
-    if effort is not None and effort.benchmark_reference_label:
-        reference = {"benchmark_reference_label": effort.benchmark_reference_label}
-        blocks["performance_details"] = reference | (effort.extra or {})
-    return kept | {key: block for key, block in blocks.items() if block}
+    kept |= {key: block for key, block in blocks.items() if block}
+    return kept if label.annotations is not None else kept | {"annotations": None}
 
 
-def _relationship(one: dict[str, Any]) -> Relationship:
+def _kept_of_effort(effort: wire.Performance) -> dict[str, Any]:
+    kept = dict(effort.extra or {})
+    if effort.benchmark_reference_label:
+        kept["benchmark_reference_label"] = effort.benchmark_reference_label
+    if effort.skipped is None:
+        kept["skipped"] = None
+    return kept
+
+
+def relationship(one: dict[str, Any]) -> Relationship:
     """A link; where its ends stand is not documented, so they are read where they are found, and all is kept."""
     text = {key: value for key, value in one.items() if isinstance(value, str)}
     blocks = [one, *(value for value in one.values() if isinstance(value, dict))]
@@ -223,7 +230,7 @@ def _relationship(one: dict[str, Any]) -> Relationship:
         tool_name=text.get("name", ""),
         source=source if isinstance(source, str) else None,
         target=target if isinstance(target, str) else None,
-        directed=ends.get("type") != "bidirectional",
+        directed=ends.get("type") != "bidirectional" and "bidirectional_relationship" not in one,
         id=text.get("feature_id"),
         tool_id=text.get("feature_schema_id"),
         value=text.get("value"),

@@ -228,6 +228,7 @@ def classification(one: wire.Classification) -> Classification:
         tool_id=one.feature_schema_id,
         id=one.feature_id,
         value=one.value,
+        confidence=one.confidence,
         message_id=one.message_id,
         extra={NAME: kept} if kept else {},
     )
@@ -244,6 +245,7 @@ def _answer(one: wire.Answer) -> Answer:
         option_id=one.feature_schema_id,
         id=one.feature_id,
         value=one.value,
+        confidence=one.confidence,
         classifications=classifications(one.classifications),
         extra={NAME: one.extra} if one.extra else {},
     )

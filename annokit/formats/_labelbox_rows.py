@@ -98,7 +98,11 @@ def _extra(kept: dict[str, Any] | None) -> dict[str, Any]:
 
 def _kept_of_row(row: wire.Row) -> dict[str, Any]:
     """What a data row has no field for."""
-    kept = given(row, ("embeddings",)) | given(row.data_row, ("details",))
+    kept = given(row, ("embeddings",))
+    if row.data_row.details is not UNSET:
+        kept["details"] = row.data_row.details
+    if row.data_row.extra:
+        kept["data_row"] = row.data_row.extra
     if not isinstance(row.data_row.row_data, str | None):
         kept["row_data"] = row.data_row.row_data
     for key, read in (("attachments", attachments_of), ("metadata_fields", metadata_of)):

@@ -10,6 +10,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from annokit.errors import GeometryError
+from annokit.io.limits import DEFAULT_LIMITS, Limits
 from annokit.model import (
     Box,
     Classification,
@@ -23,7 +24,7 @@ from annokit.model import (
 )
 from annokit.model.base import Floats, Indices
 
-__all__ = ["columns", "frames_in", "ranged", "runs"]
+__all__ = ["columns", "frames_in", "keyframe_flags", "ranged", "runs"]
 
 _KINDS = {Box: "box", Point: "point", Line: "line", Polygon: "polygon", MaskReference: "mask", Mask: "mask"}
 
@@ -82,10 +83,26 @@ def ranged(asked: Iterable[tuple[int, Sequence[Classification]]]) -> tuple[Class
     )
 
 
-def frames_in(ranges: Iterable[FrameRange]) -> list[int]:
-    """Every frame of some ranges, once and rising.
+def frames_in(ranges: Iterable[FrameRange], limits: Limits = DEFAULT_LIMITS) -> list[int]:
+    """Every frame of some ranges, once and rising; no more than `max_frames`.
 
     >>> frames_in([FrameRange(start=4, end=5), FrameRange(start=0, end=1), FrameRange(start=5, end=6)])
     [0, 1, 4, 5, 6]
     """
-    return sorted({frame for one in ranges for frame in range(one.start, one.end + 1)})
+    parts = list(ranges)
+    limits.check("max_frames", sum(one.end - one.start + 1 for one in parts))
+    return sorted({frame for one in parts for frame in range(one.start, one.end + 1)})
+
+
+def keyframe_flags(found: Any, numbers: Sequence[str]) -> list[bool]:
+    """Which frames are key frames, by either form of the platform's map; all are where it has nothing.
+
+    >>> keyframe_flags({"7": True, "8": False}, ["7", "8"]), keyframe_flags([8], ["7", "8"])
+    ([True, False], [False, True])
+    """
+    if isinstance(found, dict):
+        return [found.get(number) is True for number in numbers]
+    if isinstance(found, list):
+        among = {str(number) for number in found}
+        return [number in among for number in numbers]
+    return [True] * len(numbers)

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from annokit.errors import GeometryError, InputError, Where, shown
 from annokit.formats import _labelbox_wire as wire
 from annokit.formats._labelbox_objects import NAME, ObjectBuilder, classification, classifications
-from annokit.formats._labelbox_tracks import columns, ranged, runs
+from annokit.formats._labelbox_tracks import columns, keyframe_flags, ranged, runs
 from annokit.io.faults import Spot, spot_path
 from annokit.model import Annotation, Asset, Classification, FrameRange, Geometry, Track
 from annokit.model.base import Indices
@@ -141,13 +141,7 @@ class FrameReader:
         """Both forms of the map are read: the frames with true or false, and the list of key frames."""
         found = self._keyframes.pop(track, None)
         numbers = [str(frame + 1) for frame in frames.tolist()]
-        if isinstance(found, dict):
-            flags = [found.get(number) is True for number in numbers]
-        elif isinstance(found, list):
-            among = {str(number) for number in found}
-            flags = [number in among for number in numbers]
-        else:
-            flags = [True] * len(numbers)
+        flags = keyframe_flags(found, numbers)
         if found != dict(zip(numbers, flags, strict=True)) and "key_frame_feature_map" not in self._absent:
             kept["key_frame_feature_map"] = found
         return flags

@@ -102,6 +102,7 @@ class Answer(Wire):
     feature_id: str | None = None
     feature_schema_id: str | None = None
     value: str | None = None
+    confidence: float | None = None
     classifications: list[Classification] = []
 
 
@@ -111,6 +112,7 @@ class Classification(Wire):
     feature_id: str | None = None
     feature_schema_id: str | None = None
     value: str | None = None
+    confidence: float | None = None
     message_id: str | None = None
     radio_answer: Answer | None = None
     checklist_answers: list[Answer] | None = None

@@ -15,10 +15,11 @@ import msgspec
 
 from annokit.dataset import Dataset, Outline
 from annokit.formats import _labelbox_wire as wire
-from annokit.formats._base import Format, Head, Reader
+from annokit.formats._base import Format, Head, NoOptions, Reader, Writer
 from annokit.formats._labelbox import Masks, ReadOptions, batches
 from annokit.formats._labelbox_outline import outline
 from annokit.formats._labelbox_rows import RowBuilder
+from annokit.formats._labelbox_write import write
 from annokit.io.faults import BAD_JSON
 from annokit.io.gc import paused_gc
 from annokit.io.salvage import decoder
@@ -79,4 +80,5 @@ FORMAT = Format(
     title="Labelbox export v2 (NDJSON)",
     sniff=_sniff,
     reader=Reader(read=_read, options=ReadOptions),
+    writer=Writer(write=write, options=NoOptions, target="file", keeps_details=True, keeps_splits=False),
 )

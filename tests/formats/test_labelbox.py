@@ -286,7 +286,7 @@ def test_unknown_keys_survive_where_they_stood() -> None:
             "embeddings": [{"id": "e"}],
             "experiments": {"m": {}},
             "brand_new": [1],
-            "colour": "red",
+            "data_row": {"colour": "red"},
             "projects": {"p1": {"project_details": {"priority": 5}, "owner": "me"}},
         }
     }
@@ -297,7 +297,7 @@ def test_unknown_keys_survive_where_they_stood() -> None:
             "version": "1.0.0",
             "rev": 1,
             "label_details": {"tz": "UTC"},
-            "performance_details": {"idle": 3},
+            "performance_details": {"idle": 3, "skipped": None},
             "annotations": {"shapes": []},
         }
     }
