@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from annokit._version import __version__
 
 if TYPE_CHECKING:
-    from annokit import model
+    from annokit import consensus, model
     from annokit.conversion import convert, detect, read, write
     from annokit.dataset import Dataset
     from annokit.errors import AnnokitError
@@ -24,6 +24,7 @@ __all__ = [
     "Dataset",
     "Report",
     "__version__",
+    "consensus",
     "convert",
     "detect",
     "formats",
@@ -45,8 +46,8 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name == "model":
-        return importlib.import_module("annokit.model")
+    if name in ("consensus", "model"):
+        return importlib.import_module(f"annokit.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'annokit' has no attribute {name!r}")
     home, attribute = _HOMES[name]

@@ -32,8 +32,29 @@ def warm() -> None:
     tracks.interpolate([0, 2], pair, [0, 2], 3)
     tracks.interpolate([0, 2], pair, [0, 2], [1])
     tracks.fewest_keyframes([0, 2], pair, [0, 2])
-    agreement.match(pair, [0, 2], pair, [0, 2])
+    _warm_agreement(pair)
     coco_mask.iou(pair, pair, [0, 1])
+
+
+def _warm_agreement(pair: np.ndarray) -> None:
+    agreement.match(pair, [0, 2], pair, [0, 2])
+    agreement.cluster_boxes(pair, [0, 2], [0, 1])
+    agreement.merge_boxes(pair, [0, 2])
+    masks = rle.encode(np.ones((2, 1, 1), np.uint8))
+    agreement.majority(masks, [0, 2])
+    agreement.staple(masks, [0, 2])
+    units = agreement.units([0, 0], [0, 1], n_items=1, n_codes=2)
+    agreement.alpha(units)
+    agreement.pair_agreement(units, np.eye(2))
+    agreement.alpha_without(units, [0, 1], [0, 0], [0, 1], n_annotators=2)
+    given = agreement.responses([0, 0], [0, 1], [0, 1], n_items=1, n_annotators=2, n_classes=2)
+    agreement.votes(given)
+    gains = agreement.tally(given, np.full((1, 2), 0.5))
+    logs, flat, posterior = np.empty_like(gains), np.ones(2), np.empty((1, 2), np.int64)
+    agreement.maximise(gains, 1.0, np.ones((2, 2)), flat, flat, logs)
+    agreement.expect(
+        given, logs, np.zeros(2, np.int64), np.array([-1]), posterior, np.zeros(2, np.int64), gains
+    )
 
 
 def _warm_masks(square: np.ndarray, rings: np.ndarray, polygons_at: np.ndarray) -> None:

@@ -1,4 +1,9 @@
-"""Who marked the same thing: optimal matching of many small sets at once."""
+"""How far annotators agree, who marked the same thing, and what follows: on codes and offsets, many at once.
+
+`match` and `assign` pair two annotators' objects; `cluster_boxes`, `cluster` and `merge_boxes` those of any number;
+`majority` and `staple` make one mask of several. `units`, `alpha` and `pair_agreement` measure agreement on values;
+`responses`, `votes`, `tally`, `expect` and `maximise` are the steps of Dawid and Skene's algorithm and its kin.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +12,36 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from annokit_fast import _agreement
+from annokit_fast._agreement_clusters import cluster, cluster_boxes, merge_boxes
+from annokit_fast._agreement_em import ONE, Responses, expect, maximise, responses, tally, votes
+from annokit_fast._agreement_masks import Staple, majority, staple
+from annokit_fast._agreement_units import Units, alpha, alpha_without, pair_agreement, units
 from annokit_fast._checks import Array, freeze, ragged, vector
 from annokit_fast.boxes import _checked
 
-__all__ = ["Matches", "assign", "match"]
+__all__ = [
+    "ONE",
+    "Matches",
+    "Responses",
+    "Staple",
+    "Units",
+    "alpha",
+    "alpha_without",
+    "assign",
+    "cluster",
+    "cluster_boxes",
+    "expect",
+    "majority",
+    "match",
+    "maximise",
+    "merge_boxes",
+    "pair_agreement",
+    "responses",
+    "staple",
+    "tally",
+    "units",
+    "votes",
+]
 
 
 def __dir__() -> list[str]:

@@ -30,6 +30,10 @@ PACKAGES = [
     "rasterio",
     "shapely",
     "scipy",
+    "crowd-kit",
+    "nltk",
+    "ensemble-boxes",
+    "SimpleITK",
 ]
 
 

@@ -61,6 +61,10 @@ cv2 = optional("cv2")
 shapely = optional("shapely")
 features = optional("rasterio.features")
 optimize = optional("scipy.optimize")
+pandas = optional("pandas")
+nltk = optional("nltk.metrics.agreement") if optional("crowdkit.aggregation") else None
+ensemble_boxes = optional("ensemble_boxes")
+sitk = optional("SimpleITK")
 
 if cv2 is not None:
     cv2.setNumThreads(1)

@@ -93,3 +93,45 @@ def key_frames(tracks, frames, seed=0):
     counts = rng.integers(5, 30, tracks)
     keys = np.concatenate([np.sort(rng.choice(frames, count, replace=False)) for count in counts])
     return keys, boxes(len(keys), seed), np.concatenate([[0], np.cumsum(counts)])
+
+
+def responses(items, seed=0):
+    """Item, annotator and label of five answers an item, by annotators who are right two times in three."""
+    rng = np.random.default_rng(seed)
+    annotators = max(5, items // 40)
+    truth = rng.integers(0, 5, items)
+    skill = rng.beta(6, 3, annotators)
+    item = np.repeat(np.arange(items), 5)
+    who = rng.integers(0, annotators, len(item))
+    right = rng.random(len(item)) < skill[who]
+    label = np.where(right, truth[item], rng.integers(0, 5, len(item)))
+    order = rng.permutation(len(item))
+    return item[order], who[order], label[order]
+
+
+def annotated_boxes(images, seed=0):
+    """What five annotators drew on each image, about 10 boxes each: boxes, offsets, annotator."""
+    rng = np.random.default_rng(seed)
+    found, who, counts = [], [], []
+    for _ in range(images):
+        truth = boxes(10, int(rng.integers(1 << 30)))
+        drawn = [truth[rng.random(10) > 0.1] for _ in range(5)]
+        found += [part + rng.normal(0, 2, part.shape) for part in drawn]
+        who += [np.full(len(part), w) for w, part in enumerate(drawn)]
+        counts.append(sum(map(len, drawn)))
+    joined = np.concatenate(found)
+    joined[:, 2:] = np.maximum(joined[:, 2:], joined[:, :2] + 1)
+    return joined, np.concatenate([[0], np.cumsum(counts)]), np.concatenate(who)
+
+
+def mask_votes(images, seed=0):
+    """Five masks (256, 256) of one blob an image, the fifth annotator's far off: bool (images, 5, h, w)."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:256, :256]
+    masks = np.zeros((images, 5, 256, 256), bool)
+    for i in range(images):
+        middle, reach = rng.uniform(80, 176, 2), rng.uniform(30, 70, 2)
+        for w, slip in enumerate((1, 2, 3, 5, 25)):
+            at, size = middle + rng.normal(0, slip, 2), np.maximum(reach + rng.normal(0, slip, 2), 5)
+            masks[i, w] = ((x - at[0]) / size[0]) ** 2 + ((y - at[1]) / size[1]) ** 2 <= 1
+    return masks

@@ -162,3 +162,83 @@ def fewest_keyframes(frames, values, within):
             if (np.abs(np.stack(lines, axis=1) - values) <= within + 1e-9).all():
                 return len(kept)
     return len(frames)
+
+
+def krippendorff(units, difference):
+    """Alpha by its coincidence matrix; `units` are lists of values."""
+    units = [unit for unit in units if len(unit) > 1]
+    values = sorted({value for unit in units for value in unit})
+    at = {value: place for place, value in enumerate(values)}
+    together = np.zeros((len(values), len(values)))
+    for unit in units:
+        for a, b in permutations(range(len(unit)), 2):
+            together[at[unit[a]], at[unit[b]]] += 1 / (len(unit) - 1)
+    total = together.sum(axis=0)
+    apart = np.array(
+        [[difference(values, total, k, j) for j in range(len(values))] for k in range(len(values))]
+    )
+    expected = (np.outer(total, total) * apart).sum() if len(values) else 0
+    return 1 - (total.sum() - 1) * (together * apart).sum() / expected if expected else np.nan
+
+
+DIFFERENCES = {
+    "nominal": lambda values, total, k, j: float(k != j),
+    "ordinal": lambda values, total, k, j: (
+        (total[min(k, j) : max(k, j) + 1].sum() - (total[k] + total[j]) / 2) ** 2
+    ),
+    "interval": lambda values, total, k, j: (values[k] - values[j]) ** 2,
+    "ratio": lambda values, total, k, j: (
+        0.0 if k == j else ((values[k] - values[j]) / (values[k] + values[j])) ** 2
+    ),
+}
+
+
+def cluster(scores, annotators, link):
+    """Grow clusters along the pairs, best score first; gives sets of places."""
+    n = len(annotators)
+    clusters = [{i} for i in range(n)]
+    pairs = [
+        (i, j)
+        for i in range(n)
+        for j in range(i + 1, n)
+        if annotators[i] != annotators[j] and scores[i, j] >= link
+    ]
+    for i, j in sorted(pairs, key=lambda pair: -scores[pair]):
+        a, b = (next(c for c in clusters if k in c) for k in (i, j))
+        if a is b or {annotators[k] for k in a} & {annotators[k] for k in b}:
+            continue
+        if np.mean([scores[k, m] for k in a for m in b]) >= link:
+            clusters.remove(b)
+            a |= b
+    return {frozenset(c) for c in clusters}
+
+
+def staple(masks, rounds=200, tolerance=1e-7):
+    """STAPLE pixel by pixel: the mask, and each rater's sensitivity and specificity."""
+    votes = np.asarray(masks).reshape(len(masks), -1).astype(float)
+    prior, p, q = votes.mean(), np.full(len(votes), 0.99999), np.full(len(votes), 0.99999)
+    for _ in range(rounds):
+        hit = prior * np.prod(np.where(votes, p[:, None], 1 - p[:, None]), axis=0)
+        miss = (1 - prior) * np.prod(np.where(votes, 1 - q[:, None], q[:, None]), axis=0)
+        weight = hit / (hit + miss)
+        new_p, new_q = (
+            (votes * weight).sum(1) / weight.sum(),
+            ((1 - votes) * (1 - weight)).sum(1) / (1 - weight).sum(),
+        )
+        moved = max(abs(new_p - p).max(), abs(new_q - q).max())
+        p, q = new_p, new_q
+        if moved < tolerance:
+            break
+    return (weight >= 0.5).reshape(np.shape(masks)[1:]), p, q
+
+
+def expect(items, annotators, labels, confusion, prior):
+    """Posterior of every item and the log-likelihood, one item after the other."""
+    posterior, likelihood = [], 0.0
+    for t in range(max(items) + 1):
+        joint = prior.copy()
+        for w, label in [(w, y) for i, w, y in zip(items, annotators, labels, strict=True) if i == t]:
+            joint = joint * confusion[w, :, label]
+        posterior.append(joint / joint.sum())
+        likelihood += np.log(joint.sum())
+    return np.array(posterior), likelihood

@@ -1,0 +1,28 @@
+"""How far annotators agree, what the agreed label is, whom to trust, what to look at again.
+
+>>> from annokit import consensus
+>>> round(consensus.alpha([1, 1, 2, 2, 3, 3], list("ababab"), ["cat", "cat", "dog", "dog", "cat", "dog"]), 4)
+0.4444
+"""
+
+from __future__ import annotations
+
+from annokit.consensus._boxes import MergedBoxes, merge_boxes
+from annokit.consensus._classes import Aggregate, aggregate
+from annokit.consensus._coefficients import Estimate, alpha, fleiss, gwet_ac1, kappa
+
+__all__ = [
+    "Aggregate",
+    "Estimate",
+    "MergedBoxes",
+    "aggregate",
+    "alpha",
+    "fleiss",
+    "gwet_ac1",
+    "kappa",
+    "merge_boxes",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
