@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 from typing import Any
 
 import numpy as np
@@ -150,7 +151,9 @@ def _dawid_skene(_: str, scale: float) -> Case:
     def with_crowd_kit() -> Any:
         from crowdkit.aggregation import DawidSkene
 
-        return DawidSkene(n_iter=20, tol=0).fit_predict(table)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of pandas, about the way it is called
+            return DawidSkene(n_iter=20, tol=0).fit_predict(table)
 
     def check(found: Any, theirs: Any) -> None:
         same = found.label == theirs.sort_index().to_numpy()
