@@ -22,7 +22,18 @@ from annokit.errors import AnnokitError, shown
 
 __all__ = ["app", "main"]
 
-_COMMANDS = ("convert", "info", "validate", "view", "formats", "detect", "masks", "requeue", "doctor")
+_COMMANDS = (
+    "convert",
+    "info",
+    "validate",
+    "view",
+    "formats",
+    "detect",
+    "masks",
+    "requeue",
+    "insights",
+    "doctor",
+)
 _LONGEST = 2000
 _BUG, _INTERRUPTED, _PIPE_CLOSED = 70, 130, 141
 _COMPLETION = (

@@ -1,0 +1,129 @@
+"""`annokit insights`: who labelled what, when, how fast and how well."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import click
+from msgspec import structs
+
+from annokit.cli._options import ReadCommand, open_dataset
+from annokit.cli._output import progress, say, say_json
+from annokit.errors import UsageError
+
+if TYPE_CHECKING:
+    from annokit.insights import Insights, Settings
+    from annokit.io.limits import Limits
+
+__all__ = ["command"]
+
+
+@click.command(cls=ReadCommand)
+@click.argument("sources", metavar="[SRC...]", nargs=-1)
+@click.option("--tables", metavar="DIR", help="Write every table and view there, as Parquet.")
+@click.option("--summary", type=click.Choice(["md", "json"]), help="Print a summary, for a mail or a script.")
+@click.option(
+    "--sql",
+    "engine",
+    type=click.Choice(["athena", "duckdb", "spark"]),
+    help="Print tables and views as SQL. SRC is then the job's folder there; nothing is read.",
+)
+@click.option("--from", "format", metavar="FORMAT", help="What SRC is, when it cannot be told.")
+@click.option("--since", metavar="DATE", help="Leave out what was submitted before, as 2024-03-01.")
+@click.option("--time-zone", metavar="ZONE", help="Whose days are counted. [default: UTC]")
+@click.option("--goal", metavar="N", type=int, help="Data rows to be labelled. [default: those in SRC]")
+@click.option("--answers-each", metavar="N", type=int, help="Answers that complete a data row. [default: 1]")
+@click.option("--bucket-width", metavar="N", type=int, help="Of workers_per_bucket. [default: 25]")
+@click.option(
+    "--element",
+    metavar="NAME",
+    help="The form's element that annotations_view takes labels from. [default: crowd-classifier]",
+)
+@click.option("--title", metavar="TEXT", help="The summary's title.")
+@click.option("--overwrite", is_flag=True, help="Replace DIR.")
+@click.option("--quiet", is_flag=True, help="Show no progress.")
+def command(
+    sources: tuple[str, ...],
+    tables: str | None,
+    summary: str | None,
+    engine: str | None,
+    format: str | None,
+    goal: int | None,
+    title: str | None,
+    overwrite: bool,
+    quiet: bool,
+    options: dict[str, Any],
+    limits: Limits,
+    **counting: Any,
+) -> int:
+    """Show how the labelling goes: tables, a summary, or SQL.
+
+    SRC is any labels with annotators: the worker responses of a Ground Truth job, a Labelbox export. The
+    exit code is 1 when something in it could not be read.
+    """
+    from annokit.insights import open_insights
+
+    settings = _settings(counting)
+    if engine is not None:
+        _say_sql(engine, sources, tables, settings)
+        return 0
+    if not sources or not (tables or summary):
+        raise UsageError("expected SRC and --tables DIR or --summary md|json; or --sql ENGINE")
+    dataset = open_dataset(sources, format, options, limits)
+    with progress(sources, quiet=quiet) as advance:
+        insights = open_insights(dataset, settings, progress=advance)
+    if tables is not None:
+        _write_tables(insights, tables, overwrite, dataset.paths)
+    if summary is not None:
+        _say_summary(insights, summary, goal, title)
+    return 1 if insights.read.unreadable else 0
+
+
+def _settings(counting: dict[str, Any]) -> Settings:
+    from annokit.insights import Settings
+
+    settings = Settings(
+        **{key: value for key, value in counting.items() if value is not None and key != "since"}
+    )
+    if counting["since"] is None:
+        return settings
+    try:
+        since = datetime.fromisoformat(counting["since"])
+    except ValueError:
+        raise UsageError(f"expected a date as 2024-03-01 in --since, got {counting['since']!r}") from None
+    since = since if since.tzinfo else since.replace(tzinfo=ZoneInfo(settings.time_zone))
+    return structs.replace(settings, since=since)
+
+
+def _say_sql(engine: Any, sources: tuple[str, ...], tables: str | None, settings: Settings) -> None:
+    from annokit.insights import sql_script
+
+    if len(sources) > 1:
+        raise UsageError("expected one folder of a job for --sql")
+    for line in sql_script(engine, job="".join(sources), tables=tables or "", settings=settings).splitlines():
+        click.echo(line)
+
+
+def _write_tables(insights: Insights, folder: str, overwrite: bool, sources: tuple[Path, ...]) -> None:
+    from pyarrow import parquet
+
+    from annokit.io.output import staged_folder
+
+    made = insights.tables()
+    with staged_folder(folder, overwrite=overwrite, sources=sources) as path:
+        for name, table in made.items():
+            parquet.write_table(table, path / f"{name}.parquet")
+    say(f"{len(made)} tables written to {folder}")
+
+
+def _say_summary(insights: Insights, kind: str, goal: int | None, title: str | None) -> None:
+    from annokit.insights import markdown, summarise
+
+    made = summarise(insights, goal)
+    if kind == "json":
+        say_json(made)
+    else:
+        click.echo(markdown(made, title or "Labelling"))

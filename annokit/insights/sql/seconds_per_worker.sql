@@ -1,0 +1,29 @@
+-- Seconds a task took, for each worker: quantiles (the smallest value that so many do not exceed), and answers an hour. Idle is
+-- the share of the time from acceptance to submission in which nobody worked, where a platform says both.
+WITH timed AS (
+  SELECT worker, seconds, active_seconds, wall_seconds
+  FROM answers
+  WHERE seconds IS NOT NULL
+),
+ranked AS (
+  SELECT
+    *,
+    ROW_NUMBER() OVER (PARTITION BY worker ORDER BY seconds) AS place,
+    COUNT(*) OVER (PARTITION BY worker) AS n
+  FROM timed
+)
+SELECT
+  worker,
+  COUNT(*) AS answers,
+  SUM(seconds) AS seconds,
+  MIN(CASE WHEN place >= 0.10 * n THEN seconds END) AS q10,
+  MIN(CASE WHEN place >= 0.25 * n THEN seconds END) AS q25,
+  MIN(CASE WHEN place >= 0.50 * n THEN seconds END) AS median,
+  MIN(CASE WHEN place >= 0.75 * n THEN seconds END) AS q75,
+  MIN(CASE WHEN place >= 0.90 * n THEN seconds END) AS q90,
+  CASE WHEN SUM(seconds) > 0 THEN 3600 * COUNT(*) / SUM(seconds) END AS answers_per_hour,
+  1 - SUM(CASE WHEN wall_seconds > 0 THEN active_seconds END)
+    / SUM(CASE WHEN active_seconds IS NOT NULL AND wall_seconds > 0 THEN wall_seconds END) AS idle
+FROM ranked
+GROUP BY worker
+ORDER BY answers DESC, worker
