@@ -72,9 +72,10 @@ class Page:
         elif method == "Log.entryAdded" and params["entry"]["level"] in ("error", "warning"):
             self.problems.append(params["entry"]["text"][:500])
         elif method == "Network.requestWillBeSent":
-            self._asked[params["requestId"]] = params["request"]["url"][:200]
+            if not params["request"]["url"].startswith("data:"):  # a picture the browser has itself
+                self._asked[params["requestId"]] = params["request"]["url"][:200]
         elif method == "Network.loadingFailed" and params.get("blockedReason") == "csp":
-            del self._asked[params["requestId"]]  # announced, and refused by the policy before it left
+            self._asked.pop(params["requestId"], None)  # announced, and refused by the policy before it left
         elif method == "Page.loadEventFired":
             self._loaded = True
 

@@ -23,6 +23,7 @@ __all__ = ["command"]
 
 @click.command(cls=ReadCommand)
 @click.argument("sources", metavar="[SRC...]", nargs=-1)
+@click.option("-o", "--output", metavar="FILE", help="The dashboard to write: one HTML file.")
 @click.option("--tables", metavar="DIR", help="Write every table and view there, as Parquet.")
 @click.option("--summary", type=click.Choice(["md", "json"]), help="Print a summary, for a mail or a script.")
 @click.option(
@@ -42,11 +43,12 @@ __all__ = ["command"]
     metavar="NAME",
     help="The form's element that annotations_view takes labels from. [default: crowd-classifier]",
 )
-@click.option("--title", metavar="TEXT", help="The summary's title.")
-@click.option("--overwrite", is_flag=True, help="Replace DIR.")
+@click.option("--title", metavar="TEXT", help="Of the dashboard and the summary.")
+@click.option("--overwrite", is_flag=True, help="Replace FILE and DIR.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 def command(
     sources: tuple[str, ...],
+    output: str | None,
     tables: str | None,
     summary: str | None,
     engine: str | None,
@@ -59,7 +61,7 @@ def command(
     limits: Limits,
     **counting: Any,
 ) -> int:
-    """Show how the labelling goes: tables, a summary, or SQL.
+    """Show how the labelling goes: a dashboard, tables, a summary, or SQL.
 
     SRC is any labels with annotators: the worker responses of a Ground Truth job, a Labelbox export. The
     exit code is 1 when something in it could not be read.
@@ -70,13 +72,15 @@ def command(
     if engine is not None:
         _say_sql(engine, sources, tables, settings)
         return 0
-    if not sources or not (tables or summary):
-        raise UsageError("expected SRC and --tables DIR or --summary md|json; or --sql ENGINE")
+    if not sources or not (output or tables or summary):
+        raise UsageError("expected SRC and -o FILE, --tables DIR or --summary md|json; or --sql ENGINE")
     dataset = open_dataset(sources, format, options, limits)
     with progress(sources, quiet=quiet) as advance:
         insights = open_insights(dataset, settings, progress=advance)
     if tables is not None:
         _write_tables(insights, tables, overwrite, dataset.paths)
+    if output is not None:
+        _write_dashboard(insights, output, overwrite, dataset.paths, goal=goal, title=title)
     if summary is not None:
         _say_summary(insights, summary, goal, title)
     return 1 if insights.read.unreadable else 0
@@ -117,6 +121,18 @@ def _write_tables(insights: Insights, folder: str, overwrite: bool, sources: tup
         for name, table in made.items():
             parquet.write_table(table, path / f"{name}.parquet")
     say(f"{len(made)} tables written to {folder}")
+
+
+def _write_dashboard(
+    insights: Insights, target: str, overwrite: bool, sources: tuple[Path, ...], **options: Any
+) -> None:
+    from annokit.insights import dashboard
+    from annokit.io.output import staged_file
+
+    chosen = {key: value for key, value in options.items() if value is not None}
+    with staged_file(target, overwrite=overwrite, sources=sources) as path:
+        path.write_text(dashboard(insights, **chosen), encoding="utf-8")
+    say(f"written to {target}")
 
 
 def _say_summary(insights: Insights, kind: str, goal: int | None, title: str | None) -> None:

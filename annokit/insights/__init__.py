@@ -7,7 +7,8 @@ runs here and Athena or Spark run elsewhere.
 from __future__ import annotations
 
 from annokit.insights.engines import ENGINES, sql_script
-from annokit.insights.forecast import Forecast, forecast
+from annokit.insights.pace import Forecast, forecast
+from annokit.insights.report import dashboard
 from annokit.insights.summary import Summary, markdown, summarise
 from annokit.insights.views import BLOG_VIEWS, VIEWS, Insights, Settings, open_insights, tables
 
@@ -19,6 +20,7 @@ __all__ = [
     "Insights",
     "Settings",
     "Summary",
+    "dashboard",
     "forecast",
     "markdown",
     "open_insights",

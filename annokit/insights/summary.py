@@ -8,11 +8,18 @@ from typing import Any
 
 import msgspec
 
-from annokit.insights.forecast import Forecast, forecast
+from annokit.insights.pace import Forecast, forecast
 from annokit.insights.views import Insights
 from annokit.page import visible
 
-__all__ = ["Summary", "markdown", "summarise"]
+__all__ = ["SECONDS_FROM", "Summary", "markdown", "summarise"]
+
+SECONDS_FROM = {
+    "active": "active time",
+    "wall": "from acceptance to submission",
+    "gap": "counted from the worker's previous answer",
+}
+"""What `seconds_from` means."""
 
 _MOST, _LINES = 10, 30
 
@@ -172,12 +179,7 @@ def _facts(summary: Summary) -> Iterator[str]:
     if summary.top_share is not None and summary.workers > _MOST:
         yield f"the {_MOST} busiest workers gave {summary.top_share:.0%} of the answers"
     if summary.seconds_median is not None and summary.seconds_q90 is not None:
-        told = {
-            "active": "active time",
-            "wall": "acceptance to submission",
-            "gap": "since the previous answer",
-        }
-        source = told[summary.seconds_from or "gap"]
+        source = SECONDS_FROM[summary.seconds_from or "gap"]
         yield f"{summary.seconds_median:.0f} s a task (median), {summary.seconds_q90:.0f} s for the slowest tenth ({source})"
     if summary.agreement is not None:
         yield f"{summary.agreement:.1%} of {summary.compared:,} labels are what most others gave, too"

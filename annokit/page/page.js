@@ -37,7 +37,7 @@ const page = (() => {
     const [ink, soft, line, mark] = ['ink', 'soft', 'line', 'mark'].map(color);
     const font = getComputedStyle(document.body).fontFamily;
     return {
-      background: null, font, view: { stroke: null }, mark: { color: mark },
+      background: null, font, view: { stroke: null }, mark: { color: mark }, rule: { color: mark },
       axis: { labelColor: soft, titleColor: soft, gridColor: line, domainColor: line, tickColor: line,
         labelFontSize: 12, titleFontSize: 12, titleFontWeight: 'normal', labelLimit: 180 },
       legend: { labelColor: soft, titleColor: soft, labelFontSize: 12, titleFontSize: 12, titleFontWeight: 'normal' },
@@ -63,7 +63,12 @@ const page = (() => {
   async function chart(place, spec) {
     document.body.append(tooltip);
     const full = { $schema: 'https://vega.github.io/schema/vega-lite/v6.json', ...spec };
-    const compiled = vegaLite.compile(full, { config: theme() }).spec;
+    const logger = vega.logger(vega.Warn);
+    logger.warn = (...words) => {  // a chart as wide as its place and as high as its bars is what is wanted
+      if (!String(words).startsWith('Dropping "fit-')) console.warn(...words);
+      return logger;
+    };
+    const compiled = vegaLite.compile(full, { config: theme(), logger }).spec;
     const runtime = vega.parse(compiled, undefined, { ast: true });
     const view = new vega.View(runtime, {
       expr: vega.expressionInterpreter, renderer: 'svg', container: place, hover: true, tooltip: showTooltip,

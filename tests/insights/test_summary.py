@@ -16,7 +16,7 @@ from scipy import stats
 from annokit import Dataset
 from annokit.cli import app
 from annokit.insights import BLOG_VIEWS, VIEWS, forecast, markdown, open_insights, summarise
-from annokit.insights.forecast import _student
+from annokit.insights.pace import _student
 from annokit.model import Answer, Classification, DataRow, Label
 
 START = date(2024, 1, 1)
