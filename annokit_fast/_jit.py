@@ -61,12 +61,15 @@ class _StandIn:
     def __init__(self, function: FunctionType, brief: bool) -> None:
         self.function = function
         self.brief = brief
+        self.kernel: Any = None
 
     def __call__(self, *arguments: Any) -> Any:
         if self.brief and _is_little(arguments):
             with np.errstate(all="ignore"):  # as compiled code, which never warns
                 return _as_python(self.function)(*arguments)
-        return _compiled(self.function)(*arguments)
+        if self.kernel is None:
+            _compile(self.function.__globals__)
+        return self.kernel(*arguments)
 
 
 def _stand_in(function: Callable[_Params, _Result], brief: bool) -> Callable[_Params, _Result]:
@@ -89,19 +92,17 @@ def _as_python(function: FunctionType) -> FunctionType:
     return cast(FunctionType, names[function.__name__])
 
 
-def _compiled(function: FunctionType) -> Any:
-    """The function's kernel; all kernels of its module take the places of their stand-ins."""
+def _compile(names: dict[str, Any]) -> None:
+    """Hand the kernels of a module to numba; they take the places of their stand-ins."""
     lose_patience()
     import numba
 
     from annokit_fast._cache import KernelCache
 
-    names = function.__globals__
     with _compiling:
         for name, value in list(names.items()):
             if isinstance(value, _StandIn):
                 dispatcher = numba.njit(nogil=True, error_model="numpy")(value.function)
                 if hasattr(dispatcher, "_cache"):  # NUMBA_DISABLE_JIT=1 hands the function back as it was
                     dispatcher._cache = KernelCache(value.function)
-                names[name] = dispatcher
-    return names[function.__name__]
+                names[name] = value.kernel = dispatcher

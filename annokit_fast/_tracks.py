@@ -10,6 +10,20 @@ from annokit_fast._jit import jit
 
 
 @jit
+def falls(frames, ends, pairs):
+    """Index of the first frame of a track that is not above the one before it, or -1.
+
+    In `pairs` of first and last, every second one may equal the one before.
+    """
+    for t in range(ends.size - 1):
+        for i in range(ends[t] + 1, ends[t + 1]):
+            step = frames[i] - frames[i - 1]
+            if step < 0 or (step == 0 and not (pairs and (i - ends[t]) & 1)):
+                return i
+    return -1
+
+
+@jit
 def piece_keys(keyframes, track_ends, pieces, piece_ends, found):
     """First key of every piece and one after its last; returns the first piece without a key, or -1."""
     for t in range(piece_ends.size - 1):
@@ -36,45 +50,48 @@ def _difference(a, b, turning):
 
 
 @jit
-def _hold(flat, base, values, k, first, stop):
+def _hold(part, values, k):
+    """The values of one key in every frame of `part`, which is flat."""
     width = values.shape[1]
-    for f in range(first, stop):
+    for i in range(0, part.size, width):
         for c in range(width):
-            flat[np.uint64(base + f * width + c)] = values[k, c]
+            part[i + c] = values[k, c]
 
 
 @jit
-def _blank(flat, begin, stop):
-    for i in range(begin, stop):
-        flat[np.uint64(i)] = np.nan
+def _line(part, values, k, steps, offset, ramp):
+    """Frames of boxes between the keys k and k + 1, the first `offset` after k; `ramp` is 0.0, 1.0 and so on."""
+    a0, a1, a2, a3 = values[k, 0], values[k, 1], values[k, 2], values[k, 3]
+    d0 = (values[k + 1, 0] - a0) / steps
+    d1 = (values[k + 1, 1] - a1) / steps
+    d2 = (values[k + 1, 2] - a2) / steps
+    d3 = (values[k + 1, 3] - a3) / steps
+    for i in range(part.size >> 2):
+        q = ramp[i] + offset  # to read numbers of frames is faster than to convert them
+        part[4 * i] = a0 + d0 * q
+        part[4 * i + 1] = a1 + d1 * q
+        part[4 * i + 2] = a2 + d2 * q
+        part[4 * i + 3] = a3 + d3 * q
 
 
 @jit
-def _between(flat, base, keyframes, values, turning, k, first, stop):
-    """Frames [first, stop) between the keys k and k + 1, into the track's part of `flat`, from `base` on."""
-    offset = first - keyframes[k]
-    steps = np.float64(keyframes[k + 1] - keyframes[k])
+def _lines(part, values, turning, k, steps, offset, ramp, slopes):
+    """As `_line`, for any number of columns and with angles."""
     width = values.shape[1]
-    if width == 4 and turning.size == 0:
-        a0, a1, a2, a3 = values[k, 0], values[k, 1], values[k, 2], values[k, 3]
-        d0 = (values[k + 1, 0] - a0) / steps
-        d1 = (values[k + 1, 1] - a1) / steps
-        d2 = (values[k + 1, 2] - a2) / steps
-        d3 = (values[k + 1, 3] - a3) / steps
-        at = np.uint64(base + 4 * first)
-        for i in range(stop - first):
-            q = np.float64(i + offset)
-            flat[at] = a0 + d0 * q
-            flat[at + np.uint64(1)] = a1 + d1 * q
-            flat[at + np.uint64(2)] = a2 + d2 * q
-            flat[at + np.uint64(3)] = a3 + d3 * q
-            at += np.uint64(4)
-        return
+    frames = part.size // width
     for c in range(width):
-        a = values[k, c]
-        d = _difference(a, values[k + 1, c], turning.size > 0 and turning[c]) / steps
-        for i in range(stop - first):
-            flat[np.uint64(base + (first + i) * width + c)] = a + d * np.float64(i + offset)
+        turns = turning.size > 0 and turning[c]
+        slopes[c] = _difference(values[k, c], values[k + 1, c], turns) / steps
+    if width < 4:
+        for c in range(width):
+            a, d = values[k, c], slopes[c]
+            for i in range(frames):
+                part[i * width + c] = a + d * (ramp[i] + offset)
+        return
+    for i in range(frames):
+        q = ramp[i] + offset
+        for c in range(width):
+            part[i * width + c] = values[k, c] + slopes[c] * q
 
 
 @jit
@@ -82,27 +99,38 @@ def every_frame(keyframes, values, turning, pieces, keys, piece_ends, out):
     """All frames of all tracks; NaN outside the pieces."""
     frames = out.shape[1]
     width = out.shape[2]
+    if width == 0:
+        return
     flat = out.reshape(-1)
+    boxes = width == 4 and turning.size == 0
+    ramp = np.arange(np.float64(frames))
+    slopes = np.empty(width)
     for t in range(piece_ends.size - 1):
-        base = t * frames * width
+        track = flat[t * frames * width : (t + 1) * frames * width]
         at = np.int64(0)
         for p in range(piece_ends[t], piece_ends[t + 1]):
             first = min(max(pieces[p, 0], at), frames)
             stop = min(pieces[p, 1] + 1, frames)
             if first >= stop:
                 continue
-            _blank(flat, base + at * width, base + first * width)
+            track[at * width : first * width] = np.nan
             k, last = keys[p, 0], keys[p, 1] - 1
             at = min(max(keyframes[k], first), stop)
-            _hold(flat, base, values, k, first, at)
+            _hold(track[first * width : at * width], values, k)
             while k < last:
                 until = min(max(keyframes[k + 1], at), stop)
-                _between(flat, base, keyframes, values, turning, k, at, until)
+                part = track[at * width : until * width]
+                offset = np.float64(at - keyframes[k])
+                steps = np.float64(keyframes[k + 1] - keyframes[k])
+                if boxes:
+                    _line(part, values, k, steps, offset, ramp)
+                else:
+                    _lines(part, values, turning, k, steps, offset, ramp, slopes)
                 at = until
                 k += 1
-            _hold(flat, base, values, last, at, stop)
+            _hold(track[at * width : stop * width], values, last)
             at = stop
-        _blank(flat, base + at * width, base + frames * width)
+        track[at * width :] = np.nan
 
 
 @jit

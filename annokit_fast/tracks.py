@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from annokit_fast import _tracks
+from annokit_fast._boxes import all_finite
 from annokit_fast._checks import Array, freeze, output, ragged, vector
 
 __all__ = ["fewest_keyframes", "interpolate"]
@@ -79,7 +80,7 @@ def interpolate(
     )
     if len(known) != len(keys):
         raise ValueError(f"values: expected one row per key frame ({len(keys)}), got {len(known)}")
-    if not np.isfinite(known).all():
+    if not all_finite(known.reshape(-1)):
         raise ValueError("values: expected finite numbers")
     tracks = ragged(track_offsets, len(keys), "track_offsets", "key frames")
     _rising(keys, tracks, "keyframes")
@@ -185,21 +186,14 @@ def _pieces(segments: Any, segment_offsets: Any, tracks: Array) -> tuple[Array, 
     backward = np.flatnonzero(array[:, 1] < array[:, 0])
     if len(backward):
         raise ValueError(f"segments: expected first <= last, got {array[backward[0]].tolist()}")
-    _rising(freeze(array.reshape(-1)), freeze(2 * ends), "segments", equal=True)
+    _rising(freeze(array.reshape(-1)), freeze(2 * ends), "segments", pairs=True)
     return array, ends
 
 
-def _rising(values: Array, offsets: Array, name: str, *, equal: bool = False) -> None:
-    """Refuse values that do not rise within their track; `equal` allows a segment of one frame."""
-    step = np.diff(values)
-    wrong = step <= 0
-    if equal:
-        wrong[0::2] = step[0::2] < 0
-    inner = offsets[1:-1]
-    inner = inner[(inner > 0) & (inner < len(values))]
-    wrong[inner - 1] = False
-    at = np.flatnonzero(wrong)
-    if len(at):
+def _rising(values: Array, offsets: Array, name: str, *, pairs: bool = False) -> None:
+    """Refuse values that do not rise within their track; a segment, a pair, may be one frame long."""
+    at = _tracks.falls(values, offsets, pairs)
+    if at >= 0:
         raise ValueError(
-            f"{name}: expected rising frames within a track, got {values[at[0]]} then {values[at[0] + 1]}"
+            f"{name}: expected rising frames within a track, got {values[at - 1]} then {values[at]}"
         )

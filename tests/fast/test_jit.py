@@ -244,8 +244,7 @@ def test_a_kernel_and_its_helpers_share_one_file():
         if found.name == "__main__":
             continue
         module = importlib.import_module(f"annokit_fast.{found.name}")
-        for waiting in [value for value in vars(module).values() if isinstance(value, _jit._StandIn)]:
-            _jit._compiled(waiting.function)
+        _jit._compile(vars(module))
         jitted = {name: value for name, value in vars(module).items() if hasattr(value, "py_func")}
         for name, kernel in jitted.items():
             for used in kernel.py_func.__code__.co_names:
