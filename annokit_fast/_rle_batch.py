@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate, chain
 from typing import Any, NoReturn, SupportsIndex
 
@@ -10,8 +10,9 @@ import numpy as np
 
 from annokit_fast import _rle_codec as codec
 from annokit_fast._checks import Array, freeze, ragged, sizes, vector
+from annokit_fast._threads import in_parts
 
-__all__ = ["RleBatch", "batch_from_strings", "trusted"]
+__all__ = ["RleBatch", "batch_from_strings", "ends_of", "made_in_parts", "trusted"]
 
 _WRONG = {
     codec.ENDS_EARLY: "the string ends within a number",
@@ -83,7 +84,7 @@ class RleBatch:
         else:
             chosen = np.arange(len(self))[np.asarray(key, dtype=None if len(key) else np.int64)]
         lengths = np.diff(self.offsets)[chosen]
-        offsets = _ends(lengths)
+        offsets = ends_of(lengths)
         where = np.repeat(self.offsets[:-1][chosen] - offsets[:-1], lengths) + np.arange(offsets[-1])
         return trusted(self.counts[where], offsets, self.heights[chosen], self.widths[chosen])
 
@@ -110,6 +111,8 @@ class RleBatch:
         return trusted, (self.counts, self.offsets, self.heights, self.widths)
 
     def _between(self, start: int, stop: int) -> RleBatch:
+        if stop - start == len(self):
+            return self
         first, last = self.offsets[start], self.offsets[stop]
         return trusted(
             self.counts[first:last],
@@ -135,7 +138,7 @@ class RleBatch:
             )
         return trusted(
             np.concatenate([part.counts for part in parts]),
-            _ends(np.concatenate([np.diff(part.offsets) for part in parts])),
+            ends_of(np.concatenate([np.diff(part.offsets) for part in parts])),
             np.concatenate([part.heights for part in parts]),
             np.concatenate([part.widths for part in parts]),
         )
@@ -185,12 +188,12 @@ class RleBatch:
             kinds = {bytes}
         if kinds <= {bytes}:
             text = np.frombuffer(b"".join(values), np.uint8)
-            return _parsed(text, freeze(_ends_of(values)), *sizes(heights, widths, len(values)))
+            return _parsed(text, freeze(_item_ends(values)), *sizes(heights, widths, len(values)))
         if kinds & {str, bytes}:
             return cls.concatenate(map(cls.from_coco, items))
         lists = [vector(counts, np.uint32, f"counts of mask {i}") for i, counts in enumerate(values)]
         lists = [part if len(part) else np.zeros(1, np.uint32) for part in lists]
-        return cls(np.concatenate(lists), _ends_of(lists), heights, widths)
+        return cls(np.concatenate(lists), _item_ends(lists), heights, widths)
 
     def to_coco(self, *, compressed: bool = True) -> list[dict[str, Any]]:
         """COCO's dicts, one a mask: counts as bytes, as pycocotools gives them, or as lists of int.
@@ -224,34 +227,50 @@ def trusted(counts: Array, offsets: Array, heights: Array, widths: Array) -> Rle
     return batch
 
 
-def batch_from_strings(buffer: Any, offsets: Any, heights: Any, widths: Any) -> RleBatch:
+def made_in_parts(make: Callable[[int, int], RleBatch], count: int, threads: int) -> RleBatch:
+    """The masks that ``make(start, stop)`` gives for all of `count` items, over some threads."""
+    parts = in_parts(make, count, threads)
+    return parts[0] if len(parts) == 1 else RleBatch.concatenate(parts)
+
+
+def batch_from_strings(buffer: Any, offsets: Any, heights: Any, widths: Any, threads: int) -> RleBatch:
     """See `rle.from_strings`."""
     text = np.frombuffer(buffer, np.uint8) if not isinstance(buffer, np.ndarray) else buffer
     text = vector(text, np.uint8, "buffer")
     ends = ragged(offsets, len(text), "offsets", "bytes")
-    return _parsed(text, ends, *sizes(heights, widths, len(ends) - 1))
+    tall, wide = sizes(heights, widths, len(ends) - 1)
+    if threads == 1:
+        return _parsed(text, ends, tall, wide)
+
+    def parsed(start: int, stop: int) -> RleBatch:
+        first, last = ends[start], ends[stop]
+        mine = freeze(ends[start : stop + 1] - first)
+        return _parsed(text[first:last], mine, tall[start:stop], wide[start:stop], start)
+
+    return made_in_parts(parsed, len(tall), threads)
 
 
-def _parsed(text: Array, ends: Array, tall: Array, wide: Array) -> RleBatch:
+def _parsed(text: Array, ends: Array, tall: Array, wide: Array, first: int = 0) -> RleBatch:
+    """The masks of these strings; `first` is the number of the first one, for messages."""
     counts, starts, wrong, index = codec.from_strings(text, ends, tall, wide)
     if wrong == codec.BAD_SUM:
         raise ValueError(
-            f"mask {index}: expected counts that add up to {int(tall[index]) * int(wide[index])} "
+            f"mask {first + index}: expected counts that add up to {int(tall[index]) * int(wide[index])} "
             f"({tall[index]} x {wide[index]}), got another sum"
         )
     if wrong:
-        raise ValueError(f"mask {index}: {_WRONG[int(wrong)]}")
+        raise ValueError(f"mask {first + index}: {_WRONG[int(wrong)]}")
     return trusted(counts, starts, tall, wide)
 
 
-def _ends(lengths: Array | Sequence[int]) -> Array:
+def ends_of(lengths: Array | Sequence[int]) -> Array:
     """Offsets of items with these lengths."""
     offsets = np.zeros(len(lengths) + 1, np.int64)
     np.cumsum(lengths, out=offsets[1:])
     return offsets
 
 
-def _ends_of(items: Sequence[Any]) -> Array:
+def _item_ends(items: Sequence[Any]) -> Array:
     """Offsets of these items, one after the other."""
     offsets = np.zeros(len(items) + 1, np.int64)
     offsets[1:] = np.fromiter(accumulate(map(len, items)), np.int64, len(items))

@@ -8,7 +8,7 @@ import numpy as np
 
 from annokit_fast import _rle_codec, _rle_raster
 from annokit_fast._checks import Array, freeze, sizes, vector
-from annokit_fast._rle_batch import RleBatch, trusted
+from annokit_fast._rle_batch import RleBatch, ends_of, made_in_parts, trusted
 from annokit_fast._threads import in_parts
 
 __all__ = ["decode", "encode", "to_label_map"]
@@ -55,14 +55,12 @@ def encode(masks: Any, threads: int = 1) -> RleBatch:
         return _encoded(stack, stack.T, 1, stack.shape[0], stack.shape[1])
     if stack.ndim != 3:
         raise ValueError(f"masks: expected shape (h, w) or (n, h, w), got {stack.shape}")
-    if threads == 1:
-        return _encoded(stack, stack.transpose(0, 2, 1), *stack.shape)
 
     def part(start: int, stop: int) -> RleBatch:
         some = stack[start:stop]
         return _encoded(some, some.transpose(0, 2, 1), *some.shape)
 
-    return RleBatch.concatenate(in_parts(part, len(stack), threads))
+    return made_in_parts(part, len(stack), threads)
 
 
 def _encoded(rows: Array, columns: Array, n: int, height: int, width: int) -> RleBatch:
@@ -81,7 +79,7 @@ def _bytes(masks: Array) -> Array:
     return freeze(flat if flat.dtype == np.uint8 else flat.view(np.uint8))
 
 
-def decode(batch: RleBatch, out: Array | None = None) -> Array | list[Array]:
+def decode(batch: RleBatch, out: Array | None = None, *, threads: int = 1) -> Array | list[Array]:
     """Dense masks of runs.
 
     Parameters
@@ -90,6 +88,8 @@ def decode(batch: RleBatch, out: Array | None = None) -> Array | list[Array]:
     out : (n, h, w) uint8, optional
         Array to fill, for masks of one size. Fastest when each mask lies column-major in memory:
         ``np.empty((n, w, h), np.uint8).transpose(0, 2, 1)``.
+    threads : int
+        Threads to split the masks over.
 
     Returns
     -------
@@ -115,23 +115,38 @@ def decode(batch: RleBatch, out: Array | None = None) -> Array | list[Array]:
     if n > 1 and not _rle_codec.one_size(tall, wide):
         if out is not None:
             raise ValueError("out: expected None for masks of different sizes, got an array")
-        return _decode_each(batch)
+        return _decode_each(batch, threads)
     if out is not None:
-        return _decode_into(batch, out, (n, height, width))
+        return _decode_into(batch, out, (n, height, width), threads)
     flat = np.zeros(n * height * width, np.uint8)
-    _rle_codec.decode(batch.counts, batch.offsets, tall, wide, False, flat)
+    _paint(batch, flat, threads)
     return flat.reshape(n, width, height).transpose(0, 2, 1)
 
 
-def _decode_each(batch: RleBatch) -> list[Array]:
+def _paint(batch: RleBatch, flat: Array, threads: int, clear: bool = False) -> None:
+    """Masks into their column-major pixels, one after the other; `clear` writes the background too."""
+    if threads == 1:
+        _rle_codec.decode(batch.counts, batch.offsets, batch.heights, batch.widths, clear, flat)
+        return
+    ends = ends_of(batch.heights.astype(np.int64) * batch.widths)
+
+    def paint(start: int, stop: int) -> None:
+        tall, wide = batch.heights[start:stop], batch.widths[start:stop]
+        pixels = flat[ends[start] : ends[stop]]
+        _rle_codec.decode(batch.counts, batch.offsets[start : stop + 1], tall, wide, clear, pixels)
+
+    in_parts(paint, len(batch), threads)
+
+
+def _decode_each(batch: RleBatch, threads: int) -> list[Array]:
     ends = np.cumsum(batch.heights.astype(np.int64) * batch.widths)
     flat = np.zeros(int(ends[-1]), np.uint8)
-    _rle_codec.decode(batch.counts, batch.offsets, batch.heights, batch.widths, False, flat)
+    _paint(batch, flat, threads)
     pixels = np.split(flat, ends[:-1])
     return [p.reshape(w, h).T for p, w, h in zip(pixels, batch.widths, batch.heights, strict=True)]
 
 
-def _decode_into(batch: RleBatch, out: Array, shape: tuple[int, int, int]) -> Array:
+def _decode_into(batch: RleBatch, out: Array, shape: tuple[int, int, int], threads: int) -> Array:
     if (
         not isinstance(out, np.ndarray)
         or out.shape != shape
@@ -142,13 +157,23 @@ def _decode_into(batch: RleBatch, out: Array, shape: tuple[int, int, int]) -> Ar
         raise ValueError(f"out: expected a writeable uint8 array of shape {shape}, got {got}")
     columns = out.transpose(0, 2, 1)
     if columns.flags.c_contiguous:
-        _rle_codec.decode(batch.counts, batch.offsets, batch.heights, batch.widths, True, columns.reshape(-1))
+        _paint(batch, columns.reshape(-1), threads, clear=True)
     elif out.flags.c_contiguous:
-        counts, offsets = _rle_raster.transpose(batch.counts, batch.offsets, batch.widths, batch.heights)
-        _rle_codec.decode(freeze(counts), freeze(offsets), batch.widths, batch.heights, True, out.reshape(-1))
+        _paint(_transposed(batch, threads), out.reshape(-1), threads, clear=True)
     else:
-        out[...] = decode(batch)
+        out[...] = decode(batch, threads=threads)
     return out
+
+
+def _transposed(batch: RleBatch, threads: int) -> RleBatch:
+    """The masks mirrored at their diagonals, so that rows become columns."""
+
+    def mirrored(start: int, stop: int) -> RleBatch:
+        part = batch[start:stop]
+        counts, offsets = _rle_raster.transpose(part.counts, part.offsets, part.widths, part.heights)
+        return trusted(counts, offsets, part.widths, part.heights)
+
+    return made_in_parts(mirrored, len(batch), threads)
 
 
 def to_label_map(

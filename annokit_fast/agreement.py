@@ -17,6 +17,7 @@ from annokit_fast._agreement_em import ONE, Responses, expect, maximise, respons
 from annokit_fast._agreement_masks import Staple, majority, staple
 from annokit_fast._agreement_units import Units, alpha, alpha_without, pair_agreement, units
 from annokit_fast._checks import Array, freeze, ragged, vector
+from annokit_fast._threads import in_parts
 from annokit_fast.boxes import _checked
 
 __all__ = [
@@ -67,7 +68,9 @@ class Matches(NamedTuple):
     offsets: Array
 
 
-def match(a: Any, a_offsets: Any, b: Any, b_offsets: Any, minimum: float = 0.0) -> Matches:
+def match(
+    a: Any, a_offsets: Any, b: Any, b_offsets: Any, minimum: float = 0.0, *, threads: int = 1
+) -> Matches:
     """Pair the boxes of two annotators so that the sum of IoU is largest, for many pairs of annotators in one call.
 
     Parameters
@@ -78,6 +81,8 @@ def match(a: Any, a_offsets: Any, b: Any, b_offsets: Any, minimum: float = 0.0) 
         Problem i has the boxes ``a_offsets[i]`` to ``a_offsets[i + 1]`` of `a`, and so for `b`.
     minimum : float
         Boxes with a smaller IoU are never paired. Boxes that do not meet never are.
+    threads : int
+        Threads to split the problems over.
 
     Returns
     -------
@@ -102,10 +107,10 @@ def match(a: Any, a_offsets: Any, b: Any, b_offsets: Any, minimum: float = 0.0) 
     first, second = _checked(a, "a"), _checked(b, "b")
     rows = ragged(a_offsets, len(first), "a_offsets", "boxes of a")
     columns = ragged(b_offsets, len(second), "b_offsets", "boxes of b")
-    return _matched(first, rows, second, columns, freeze(np.empty(0)), minimum)
+    return _matched(first, rows, second, columns, freeze(np.empty(0)), minimum, threads)
 
 
-def assign(scores: Any, a_offsets: Any, b_offsets: Any, minimum: float = 0.0) -> Matches:
+def assign(scores: Any, a_offsets: Any, b_offsets: Any, minimum: float = 0.0, *, threads: int = 1) -> Matches:
     """`match` on scores of any kind, such as `rle.iou_grouped` gives them.
 
     Parameters
@@ -116,6 +121,8 @@ def assign(scores: Any, a_offsets: Any, b_offsets: Any, minimum: float = 0.0) ->
         Problem i has ``a_offsets[i + 1] - a_offsets[i]`` rows, and so columns.
     minimum : float
         Smaller scores are never paired.
+    threads : int
+        Threads to split the problems over.
 
     Examples
     --------
@@ -139,17 +146,30 @@ def assign(scores: Any, a_offsets: Any, b_offsets: Any, minimum: float = 0.0) ->
             raise ValueError(f"scores: expected {total} numbers for these offsets, got {len(values)}")
     empty = freeze(np.empty((0, 4)))
     given = values if len(values) else freeze(np.empty(0))
-    return _matched(empty, rows, empty, columns, given, minimum)
+    return _matched(empty, rows, empty, columns, given, minimum, threads)
 
 
-def _matched(a: Array, rows: Array, b: Array, columns: Array, given: Array, minimum: float) -> Matches:
+def _matched(
+    a: Array, rows: Array, b: Array, columns: Array, given: Array, minimum: float, threads: int
+) -> Matches:
     if len(rows) != len(columns):
         raise ValueError(
             f"a_offsets, b_offsets: expected the same length, got {len(rows)} and {len(columns)}"
         )
-    most = int(np.minimum(np.diff(rows), np.diff(columns)).sum())
-    pairs = np.empty((most, 2), np.int64)
-    values = np.empty(most, np.float64)
-    ends = np.zeros(len(rows), np.int64)
-    found = _agreement.match(a, rows, b, columns, given, max(float(minimum), 0.0), pairs, values, ends)
-    return Matches(pairs[:found, 0].copy(), pairs[:found, 1].copy(), values[:found].copy(), ends)
+    tall, wide = np.diff(rows), np.diff(columns)
+    most, least = np.minimum(tall, wide), max(float(minimum), 0.0)
+    starts = np.concatenate([[0], np.cumsum(tall * wide)])
+
+    def found(start: int, stop: int) -> tuple[Array, Array, Array]:
+        size = int(most[start:stop].sum())
+        pairs, values = np.empty((size, 2), np.int64), np.empty(size, np.float64)
+        ends = np.zeros(stop - start + 1, np.int64)
+        scores = given[starts[start] : starts[stop]] if len(given) else given
+        mine = slice(start, stop + 1)
+        count = _agreement.match(a, rows[mine], b, columns[mine], scores, least, pairs, values, ends)
+        return pairs[:count], values[:count], np.diff(ends)
+
+    parts = in_parts(found, len(rows) - 1, threads)
+    pairs, values, counts = (np.concatenate(column) for column in zip(*parts, strict=True))
+    ends = np.concatenate([[0], np.cumsum(counts)])
+    return Matches(pairs[:, 0].copy(), pairs[:, 1].copy(), values, ends)

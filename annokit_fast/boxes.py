@@ -13,6 +13,7 @@ import numpy as np
 
 from annokit_fast import _boxes
 from annokit_fast._checks import Array, freeze, output, vector
+from annokit_fast._threads import in_parts
 
 __all__ = ["convert", "giou", "iou", "iou_paired", "iou_rotated", "nms"]
 
@@ -51,6 +52,7 @@ def iou(
     *,
     crowd: Any = None,
     layout: Literal["xyxy", "xywh"] = "xyxy",
+    threads: int = 1,
 ) -> Array:
     """Intersection over union of every box of `a` with every box of `b`.
 
@@ -63,6 +65,8 @@ def iou(
         Where True, the overlap is divided by the area of the box of `a` alone, as COCO scores crowds.
     layout : {"xyxy", "xywh"}
         ``xywh`` takes x, y, width, height, and is bit-equal to pycocotools' ``iou``.
+    threads : int
+        Threads to split the boxes of `a` over.
 
     Returns
     -------
@@ -85,7 +89,12 @@ def iou(
         raise ValueError(f"layout: expected 'xyxy' or 'xywh', got {layout!r}")
     first, second = _checked(a, "a"), _checked(b, "b")
     result = output(out, (len(first), len(second)), np.float64)
-    _boxes.iou(first, second, layout == "xywh", _crowd(crowd, len(second)), result)
+    flags, sizes = _crowd(crowd, len(second)), layout == "xywh"
+
+    def rows(start: int, stop: int) -> None:
+        _boxes.iou(first[start:stop], second, sizes, flags, result[start:stop])
+
+    in_parts(rows, len(first), threads)
     return result
 
 
@@ -98,7 +107,7 @@ def _crowd(crowd: Any, count: int) -> Array:
     return flags
 
 
-def giou(a: Any, b: Any, out: Array | None = None) -> Array:
+def giou(a: Any, b: Any, out: Array | None = None, *, threads: int = 1) -> Array:
     """Generalised IoU of every box of `a` with every box of `b`: (n, m) float64 from -1 to 1.
 
     The IoU minus the share of the smallest box around both that neither covers (Rezatofighi and others, 2019).
@@ -113,11 +122,15 @@ def giou(a: Any, b: Any, out: Array | None = None) -> Array:
     """
     first, second = _checked(a, "a"), _checked(b, "b")
     result = output(out, (len(first), len(second)), np.float64)
-    _boxes.giou(first, second, result)
+
+    def rows(start: int, stop: int) -> None:
+        _boxes.giou(first[start:stop], second, result[start:stop])
+
+    in_parts(rows, len(first), threads)
     return result
 
 
-def iou_paired(a: Any, b: Any, out: Array | None = None) -> Array:
+def iou_paired(a: Any, b: Any, out: Array | None = None, *, threads: int = 1) -> Array:
     """Intersection over union of each box of `a` with the box of `b` in the same place: (n,) float64.
 
     Examples
@@ -132,13 +145,18 @@ def iou_paired(a: Any, b: Any, out: Array | None = None) -> Array:
     if len(first) != len(second):
         raise ValueError(f"a, b: expected as many boxes in both, got {len(first)} and {len(second)}")
     result = output(out, (len(first),), np.float64)
-    if _boxes.iou_paired(first, second, result):
+
+    def pairs(start: int, stop: int) -> int:
+        bad: int = _boxes.iou_paired(first[start:stop], second[start:stop], result[start:stop])
+        return bad
+
+    if any(in_parts(pairs, len(first), threads)):
         _checked(first, "a")
         _checked(second, "b")
     return result
 
 
-def iou_rotated(a: Any, b: Any, out: Array | None = None) -> Array:
+def iou_rotated(a: Any, b: Any, out: Array | None = None, *, threads: int = 1) -> Array:
     """Intersection over union of rotated boxes.
 
     Parameters
@@ -146,6 +164,8 @@ def iou_rotated(a: Any, b: Any, out: Array | None = None) -> Array:
     a, b : (n, 4, 2) corners in order around the box, or (n, 5) centre x, centre y, width, height, angle
         float64, pixels; angles in degrees, clockwise on screen. Any convex quadrilateral is taken as corners.
     out : (n, m) float64, optional
+    threads : int
+        Threads to split the boxes of `a` over.
 
     Returns
     -------
@@ -163,7 +183,11 @@ def iou_rotated(a: Any, b: Any, out: Array | None = None) -> Array:
     """
     first, second = _corners(a, "a"), _corners(b, "b")
     result = output(out, (len(first), len(second)), np.float64)
-    _boxes.iou_rotated(first, second, result)
+
+    def rows(start: int, stop: int) -> None:
+        _boxes.iou_rotated(first[start:stop], second, result[start:stop])
+
+    in_parts(rows, len(first), threads)
     return result
 
 

@@ -2,11 +2,13 @@
 
 Polygons are flat arrays: `coords` (p, 2) float64 in pixels, x to the right, y down; ring i has the vertices
 ``ring_offsets[i]`` to ``ring_offsets[i + 1]`` and closes itself; polygon i has the rings ``polygon_offsets[i]`` to
-``polygon_offsets[i + 1]``, the first its exterior, the others its holes.
+``polygon_offsets[i + 1]``, the first its exterior, the others its holes. `threads` splits the polygons over threads;
+the results are the same.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
@@ -24,6 +26,7 @@ from annokit_fast._checks import (
     ragged,
     vector,
 )
+from annokit_fast._threads import in_parts
 
 __all__ = [
     "area",
@@ -42,7 +45,9 @@ def __dir__() -> list[str]:
     return __all__
 
 
-def area(coords: Any, ring_offsets: Any, polygon_offsets: Any, out: Array | None = None) -> Array:
+def area(
+    coords: Any, ring_offsets: Any, polygon_offsets: Any, out: Array | None = None, *, threads: int = 1
+) -> Array:
     """Areas in square pixels: (n,) float64, the first ring's minus the others'.
 
     By the shoelace formula: a ring that crosses itself counts what it winds around once more than against it.
@@ -56,13 +61,26 @@ def area(coords: Any, ring_offsets: Any, polygon_offsets: Any, out: Array | None
     >>> polygons.area([], [0], [0, 0]).tolist()
     [0.0]
     """
-    xy, rings, owners = parts(coords, ring_offsets, polygon_offsets)
-    result = output(out, (len(owners) - 1,), np.float64)
-    _polygons.area(xy, rings, owners, result)
+    shape = parts(coords, ring_offsets, polygon_offsets)
+    return _measured(_polygons.area, shape, output(out, (len(shape[2]) - 1,), np.float64), threads)
+
+
+def _measured(
+    kernel: Callable[..., None], shape: tuple[Array, Array, Array], result: Array, threads: int
+) -> Array:
+    """`result`, a row for each polygon, filled by a kernel."""
+    xy, rings, owners = shape
+
+    def fill(start: int, stop: int) -> None:
+        kernel(xy, rings, owners[start : stop + 1], result[start:stop])
+
+    in_parts(fill, len(owners) - 1, threads)
     return result
 
 
-def bounds(coords: Any, ring_offsets: Any, polygon_offsets: Any, out: Array | None = None) -> Array:
+def bounds(
+    coords: Any, ring_offsets: Any, polygon_offsets: Any, out: Array | None = None, *, threads: int = 1
+) -> Array:
     """Boxes x1, y1, x2, y2 around all rings: (n, 4) float64; four NaN where a polygon has no point.
 
     Examples
@@ -71,13 +89,13 @@ def bounds(coords: Any, ring_offsets: Any, polygon_offsets: Any, out: Array | No
     >>> polygons.bounds([[0, 1], [4, 1], [2, 3]], [0, 3], [0, 1, 1]).tolist()
     [[0.0, 1.0, 4.0, 3.0], [nan, nan, nan, nan]]
     """
-    xy, rings, owners = parts(coords, ring_offsets, polygon_offsets)
-    result = output(out, (len(owners) - 1, 4), np.float64)
-    _polygons.bounds(xy, rings, owners, result)
-    return result
+    shape = parts(coords, ring_offsets, polygon_offsets)
+    return _measured(_polygons.bounds, shape, output(out, (len(shape[2]) - 1, 4), np.float64), threads)
 
 
-def perimeter(coords: Any, ring_offsets: Any, polygon_offsets: Any, out: Array | None = None) -> Array:
+def perimeter(
+    coords: Any, ring_offsets: Any, polygon_offsets: Any, out: Array | None = None, *, threads: int = 1
+) -> Array:
     """Lengths of all rings of each polygon, holes included, in pixels: (n,) float64.
 
     Examples
@@ -86,10 +104,8 @@ def perimeter(coords: Any, ring_offsets: Any, polygon_offsets: Any, out: Array |
     >>> polygons.perimeter([[0, 0], [3, 0], [3, 4]], [0, 3], [0, 1, 1]).tolist()
     [12.0, 0.0]
     """
-    xy, rings, owners = parts(coords, ring_offsets, polygon_offsets)
-    result = output(out, (len(owners) - 1,), np.float64)
-    _polygons.perimeter(xy, rings, owners, result)
-    return result
+    shape = parts(coords, ring_offsets, polygon_offsets)
+    return _measured(_polygons.perimeter, shape, output(out, (len(shape[2]) - 1,), np.float64), threads)
 
 
 def is_clockwise(coords: Any, ring_offsets: Any) -> Array:
@@ -111,7 +127,13 @@ def is_clockwise(coords: Any, ring_offsets: Any) -> Array:
 
 
 def contains_points(
-    coords: Any, ring_offsets: Any, polygon_offsets: Any, where: Any, out: Array | None = None
+    coords: Any,
+    ring_offsets: Any,
+    polygon_offsets: Any,
+    where: Any,
+    out: Array | None = None,
+    *,
+    threads: int = 1,
 ) -> Array:
     """Whether each polygon holds each point: (n, m) bool.
 
@@ -122,6 +144,8 @@ def contains_points(
     where : (m, 2) float64
         Points x, y.
     out : (n, m) bool, optional
+    threads : int
+        Threads to split the polygons over.
 
     Notes
     -----
@@ -141,7 +165,13 @@ def contains_points(
     boxes = np.empty((len(owners) - 1, 4), np.float64)
     _polygons.bounds(xy, rings, owners, boxes)
     result = output(out, (len(owners) - 1, len(asked)), np.bool_)
-    _polygons.contains(xy, rings, owners, freeze(boxes), asked, result)
+    frames = freeze(boxes)
+
+    def fill(start: int, stop: int) -> None:
+        mine = owners[start : stop + 1]
+        _polygons.contains(xy, rings, mine, frames[start:stop], asked, result[start:stop])
+
+    in_parts(fill, len(owners) - 1, threads)
     return result
 
 
@@ -201,6 +231,8 @@ def to_masks(
     rule: Literal["coco", "center"] = "coco",
     object_offsets: Any = None,
     out: Array | None = None,
+    *,
+    threads: int = 1,
 ) -> Array:
     """Dense masks of polygons: (n, height, width) uint8, each column-major, 1 inside.
 
@@ -216,19 +248,29 @@ def to_masks(
     """
     if rule == "coco" and type(height) is int and type(width) is int:
         coords, ring_offsets, polygon_offsets = parts(coords, ring_offsets, polygon_offsets, MAX_COORDINATE)
-        painted = _painted(coords, ring_offsets, polygon_offsets, height, width, object_offsets, out)
+        shape = coords, ring_offsets, polygon_offsets
+        painted = _painted(*shape, height, width, object_offsets, out, threads)
         if painted is not None:
             return painted
-    batch = rle.from_polygons(coords, ring_offsets, polygon_offsets, height, width, rule, object_offsets)
+    batch = rle.from_polygons(
+        coords, ring_offsets, polygon_offsets, height, width, rule, object_offsets, threads
+    )
     if len(batch) == 0:
         return output(out, (0, height, width), np.uint8)
-    masks = rle.decode(batch, out)
+    masks = rle.decode(batch, out, threads=threads)
     assert isinstance(masks, np.ndarray)  # noqa: S101 - one size, so never a list
     return masks
 
 
 def _painted(
-    xy: Array, rings: Array, owners: Array, height: int, width: int, object_offsets: Any, out: Array | None
+    xy: Array,
+    rings: Array,
+    owners: Array,
+    height: int,
+    width: int,
+    object_offsets: Any,
+    out: Array | None,
+    threads: int,
 ) -> Array | None:
     """Masks without runs between; None where holes or the layout of `out` need them."""
     if len(owners) != len(rings) or len(rings) == 1:
@@ -247,10 +289,18 @@ def _painted(
             return None
     else:
         return None
-    done = _rle_raster.coco_masks(
-        xy, rings, owners, objects, height, width, out is not None, pixels.reshape(-1)
-    )
-    return (pixels.transpose(0, 2, 1) if out is None else out) if done else None
+
+    def paint(start: int, stop: int) -> bool:
+        coords, ring_ends, one_each, members = rle.some_polygons(xy, rings, owners, objects, start, stop)
+        mine = pixels[start:stop].reshape(-1)
+        done: bool = _rle_raster.coco_masks(
+            coords, ring_ends, one_each, members, height, width, out is not None, mine
+        )
+        return done
+
+    if not all(in_parts(paint, len(objects) - 1, threads)):
+        return None
+    return pixels.transpose(0, 2, 1) if out is None else out
 
 
 def to_mask(

@@ -2,7 +2,7 @@
 
 Coordinates are pixels, x to the right, y down, the origin at the top left corner of the top left pixel.
 Two rules turn polygons into pixels, by name: ``coco``, bit-equal to pycocotools, and ``center``, bit-equal to
-``rasterio.features.rasterize``.
+``rasterio.features.rasterize``. `threads` splits the masks of a batch over threads; the results are the same.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 
 from annokit_fast import _rle_codec, _rle_contours, _rle_gdal, _rle_iou, _rle_ops, _rle_raster
 from annokit_fast._checks import MAX_COORDINATE, Array, freeze, output, parts, ragged, sizes, vector
-from annokit_fast._rle_batch import RleBatch, batch_from_strings, trusted
+from annokit_fast._rle_batch import RleBatch, batch_from_strings, ends_of, made_in_parts, trusted
 from annokit_fast._rle_dense import decode, encode, to_label_map
 from annokit_fast._rle_frames import complement, crop, pad, resize_nearest
 from annokit_fast._threads import in_parts
@@ -108,18 +108,24 @@ def from_polygons(
     if rule not in ("coco", "center"):
         raise ValueError(f"rule: expected 'coco' or 'center', got {rule!r}")
 
-    if threads == 1:
-        return _drawn(xy, rings, polygons, objects, tall, wide, rule)
-
     def drawn(start: int, stop: int) -> RleBatch:
-        p0, p1 = (start, stop) if objects is None else (int(objects[start]), int(objects[stop]))
-        r0, r1 = int(polygons[p0]), int(polygons[p1])
-        c0, c1 = int(rings[r0]), int(rings[r1])
-        local = freeze(rings[r0 : r1 + 1] - c0), freeze(polygons[p0 : p1 + 1] - r0)
-        members = None if objects is None else freeze(objects[start : stop + 1] - p0)
-        return _drawn(xy[c0:c1], local[0], local[1], members, tall[start:stop], wide[start:stop], rule)
+        shapes = some_polygons(xy, rings, polygons, objects, start, stop)
+        return _drawn(*shapes, tall[start:stop], wide[start:stop], rule)
 
-    return RleBatch.concatenate(in_parts(drawn, len(tall), threads))
+    return made_in_parts(drawn, len(tall), threads)
+
+
+def some_polygons(
+    xy: Array, rings: Array, polygons: Array, objects: Array | None, start: int, stop: int
+) -> tuple[Array, Array, Array, Array | None]:
+    """The objects `start` to `stop`, or polygons where there are no objects, with offsets of their own."""
+    if stop - start == len(polygons if objects is None else objects) - 1:
+        return xy, rings, polygons, objects
+    p0, p1 = (start, stop) if objects is None else (int(objects[start]), int(objects[stop]))
+    r0, r1 = int(polygons[p0]), int(polygons[p1])
+    c0, c1 = int(rings[r0]), int(rings[r1])
+    members = None if objects is None else freeze(objects[start : stop + 1] - p0)
+    return xy[c0:c1], freeze(rings[r0 : r1 + 1] - c0), freeze(polygons[p0 : p1 + 1] - r0), members
 
 
 def _drawn(
@@ -152,7 +158,7 @@ def _drawn(
     return trusted(counts, offsets, heights, widths)
 
 
-def area(batch: RleBatch, out: Array | None = None) -> Array:
+def area(batch: RleBatch, out: Array | None = None, *, threads: int = 1) -> Array:
     """Foreground pixels of every mask: (n,) int64.
 
     Examples
@@ -164,11 +170,15 @@ def area(batch: RleBatch, out: Array | None = None) -> Array:
     []
     """
     result = output(out, (len(batch),), np.int64)
-    _rle_codec.area(batch.counts, batch.offsets, result)
+
+    def fill(start: int, stop: int) -> None:
+        _rle_codec.area(batch.counts, batch.offsets[start : stop + 1], result[start:stop])
+
+    in_parts(fill, len(batch), threads)
     return result
 
 
-def bounds(batch: RleBatch, out: Array | None = None) -> Array:
+def bounds(batch: RleBatch, out: Array | None = None, *, threads: int = 1) -> Array:
     """Boxes x, y, width, height around the foreground: (n, 4) float64, as pycocotools' ``toBbox``.
 
     An empty mask has four zeros.
@@ -182,11 +192,16 @@ def bounds(batch: RleBatch, out: Array | None = None) -> Array:
     (0, 4)
     """
     result = output(out, (len(batch), 4), np.float64)
-    _rle_codec.bounds(batch.counts, batch.offsets, batch.heights, result)
+
+    def fill(start: int, stop: int) -> None:
+        offsets, heights = batch.offsets[start : stop + 1], batch.heights[start:stop]
+        _rle_codec.bounds(batch.counts, offsets, heights, result[start:stop])
+
+    in_parts(fill, len(batch), threads)
     return result
 
 
-def to_strings(batch: RleBatch) -> tuple[Array, Array]:
+def to_strings(batch: RleBatch, *, threads: int = 1) -> tuple[Array, Array]:
     """COCO's compressed counts of all masks in one buffer.
 
     Returns
@@ -205,11 +220,20 @@ def to_strings(batch: RleBatch) -> tuple[Array, Array]:
     >>> rle.to_strings(rle.RleBatch([], [0], [], []))[1].tolist()
     [0]
     """
-    text, offsets = _rle_codec.to_strings(batch.counts, batch.offsets)
-    return text, offsets
+
+    def written(start: int, stop: int) -> tuple[Array, Array]:
+        part = batch[start:stop]
+        text, offsets = _rle_codec.to_strings(part.counts, part.offsets)
+        return text, offsets
+
+    parts = in_parts(written, len(batch), threads)
+    if len(parts) == 1:
+        return parts[0]
+    lengths = [np.diff(offsets) for _, offsets in parts]
+    return np.concatenate([text for text, _ in parts]), ends_of(np.concatenate(lengths))
 
 
-def from_strings(buffer: Any, offsets: Any, heights: Any, widths: Any) -> RleBatch:
+def from_strings(buffer: Any, offsets: Any, heights: Any, widths: Any, *, threads: int = 1) -> RleBatch:
     """Masks of COCO's compressed counts.
 
     Parameters
@@ -220,6 +244,8 @@ def from_strings(buffer: Any, offsets: Any, heights: Any, widths: Any) -> RleBat
         Mask i has ``buffer[offsets[i]:offsets[i + 1]]``.
     heights, widths : (n,) int32, or one number
         Sizes in pixels.
+    threads : int
+        Threads to split the masks over.
 
     Raises
     ------
@@ -235,13 +261,15 @@ def from_strings(buffer: Any, offsets: Any, heights: Any, widths: Any) -> RleBat
     >>> len(rle.from_strings(b"", [0], [], []))
     0
     """
-    return batch_from_strings(buffer, offsets, heights, widths)
+    return batch_from_strings(buffer, offsets, heights, widths, threads)
 
 
 def merge(
     batch: RleBatch,
     group_offsets: Any,
     op: Literal["union", "intersection", "difference", "xor"] = "union",
+    *,
+    threads: int = 1,
 ) -> RleBatch:
     """One mask per group of neighbours, combined from left to right.
 
@@ -252,6 +280,8 @@ def merge(
         Group i has the masks ``group_offsets[i]`` to ``group_offsets[i + 1]``, all of one size; none may be empty.
     op : {"union", "intersection", "difference", "xor"}
         ``difference`` is the first mask minus all others. A group of one comes back as it is.
+    threads : int
+        Threads to split the groups over.
 
     Raises
     ------
@@ -288,13 +318,20 @@ def merge(
             f"merge: expected one size within group {group}, got {tall[group]} x {wide[group]} and "
             f"{batch.heights[i]} x {batch.widths[i]} (mask {i})"
         )
-    counts, offsets = _rle_ops.merge_groups(
-        batch.counts, batch.offsets, groups, freeze(tall), freeze(wide), _OPERATIONS[op]
-    )
-    return trusted(counts, offsets, tall, wide)
+
+    def merged(start: int, stop: int) -> RleBatch:
+        part = batch[int(groups[start]) : int(groups[stop])]
+        mine = freeze(groups[start : stop + 1] - groups[start])
+        high, across = freeze(tall[start:stop]), freeze(wide[start:stop])
+        counts, offsets = _rle_ops.merge_groups(
+            part.counts, part.offsets, mine, high, across, _OPERATIONS[op]
+        )
+        return trusted(counts, offsets, high, across)
+
+    return made_in_parts(merged, len(groups) - 1, threads)
 
 
-def iou(a: RleBatch, b: RleBatch, crowd: Any = None, out: Array | None = None) -> Array:
+def iou(a: RleBatch, b: RleBatch, crowd: Any = None, out: Array | None = None, *, threads: int = 1) -> Array:
     """Intersection over union of every mask of `a` with every mask of `b`.
 
     Parameters
@@ -304,6 +341,8 @@ def iou(a: RleBatch, b: RleBatch, crowd: Any = None, out: Array | None = None) -
     crowd : (m,) bool, optional
         Where True, the overlap is divided by the area of the mask of `a` alone, as COCO scores crowds.
     out : (n, m) float64, optional
+    threads : int
+        Threads to split the masks of `a` over.
 
     Returns
     -------
@@ -325,13 +364,18 @@ def iou(a: RleBatch, b: RleBatch, crowd: Any = None, out: Array | None = None) -
     (0, 2)
     """
     result = output(out, (len(a), len(b)), np.float64)
-    groups = freeze(np.array([[0, 0], [len(a), len(b)]]))
-    _iou(a, b, groups, crowd, result.reshape(-1))
+    flags = _flags(crowd, len(b))
+
+    def fill(start: int, stop: int) -> None:
+        groups = freeze(np.array([[0, 0], [stop - start, len(b)]]))
+        _iou(a[start:stop], b, groups, flags, result[start:stop].reshape(-1))
+
+    in_parts(fill, len(a), threads)
     return result
 
 
 def iou_grouped(
-    a: RleBatch, a_offsets: Any, b: RleBatch, b_offsets: Any, crowd: Any = None
+    a: RleBatch, a_offsets: Any, b: RleBatch, b_offsets: Any, crowd: Any = None, *, threads: int = 1
 ) -> tuple[Array, Array]:
     """`iou` for many images in one call.
 
@@ -342,6 +386,8 @@ def iou_grouped(
         Image i has the masks ``a_offsets[i]`` to ``a_offsets[i + 1]`` of `a`, and so for `b`; one size per image.
     crowd : (m,) bool, optional
         One flag per mask of `b`.
+    threads : int
+        Threads to split the images over.
 
     Returns
     -------
@@ -367,14 +413,25 @@ def iou_grouped(
     offsets = np.zeros(len(rows), np.int64)
     np.cumsum(np.diff(rows) * np.diff(columns), out=offsets[1:])
     values = np.empty(int(offsets[-1]), np.float64)
-    _iou(a, b, freeze(np.stack([rows, columns], axis=1)), crowd, values)
+    flags, pairs = _flags(crowd, len(b)), np.stack([rows, columns], axis=1)
+
+    def fill(start: int, stop: int) -> None:
+        (a0, b0), (a1, b1) = pairs[[start, stop]].tolist()
+        groups = freeze(pairs[start : stop + 1] - pairs[start])
+        _iou(a[a0:a1], b[b0:b1], groups, flags[b0:b1], values[offsets[start] : offsets[stop]])
+
+    in_parts(fill, len(pairs) - 1, threads)
     return values, offsets
 
 
-def _iou(a: RleBatch, b: RleBatch, groups: Array, crowd: Any, out: Array) -> None:
+def _flags(crowd: Any, count: int) -> Array:
     flags = vector([] if crowd is None else crowd, np.bool_, "crowd")
-    if crowd is not None and len(flags) != len(b):
-        raise ValueError(f"crowd: expected one flag per mask of b ({len(b)}), got {len(flags)}")
+    if crowd is not None and len(flags) != count:
+        raise ValueError(f"crowd: expected one flag per mask of b ({count}), got {len(flags)}")
+    return flags
+
+
+def _iou(a: RleBatch, b: RleBatch, groups: Array, flags: Array, out: Array) -> None:
     _rle_iou.iou(
         a.counts, a.offsets, a.heights, a.widths, b.counts, b.offsets, b.heights, b.widths, groups, flags, out
     )
@@ -382,7 +439,9 @@ def _iou(a: RleBatch, b: RleBatch, groups: Array, crowd: Any, out: Array) -> Non
         raise ValueError("iou: expected masks of one size, got different ones")
 
 
-def to_polygons(batch: RleBatch, connectivity: Literal[4, 8] = 4) -> tuple[Array, Array, Array, Array]:
+def to_polygons(
+    batch: RleBatch, connectivity: Literal[4, 8] = 4, *, threads: int = 1
+) -> tuple[Array, Array, Array, Array]:
     """Outlines along the pixel edges, exactly: `from_polygons` gives the same masks back, by either rule.
 
     Parameters
@@ -390,6 +449,8 @@ def to_polygons(batch: RleBatch, connectivity: Literal[4, 8] = 4) -> tuple[Array
     batch : RleBatch
     connectivity : {4, 8}
         Whether pixels that touch at a corner alone belong together (8) or not (4).
+    threads : int
+        Threads to split the masks over.
 
     Returns
     -------
@@ -417,7 +478,22 @@ def to_polygons(batch: RleBatch, connectivity: Literal[4, 8] = 4) -> tuple[Array
     """
     if connectivity not in (4, 8):
         raise ValueError(f"connectivity: expected 4 or 8, got {connectivity!r}")
-    coords, rings, pieces, objects = _rle_contours.outlines(
-        batch.counts, batch.offsets, batch.heights, batch.widths, connectivity == 8
-    )
+
+    def traced(start: int, stop: int) -> tuple[Array, ...]:
+        part = batch[start:stop]
+        rings: tuple[Array, ...] = _rle_contours.outlines(
+            part.counts, part.offsets, part.heights, part.widths, connectivity == 8
+        )
+        return rings
+
+    parts = in_parts(traced, len(batch), threads)
+    coords, *offsets = parts[0] if len(parts) == 1 else map(_chained, zip(*parts, strict=True))
+    rings, pieces, objects = offsets
     return coords, rings, pieces, objects
+
+
+def _chained(arrays: tuple[Array, ...]) -> Array:
+    """Coordinates one after the other, or offsets as those of all items."""
+    if arrays[0].ndim == 2:
+        return np.concatenate(arrays)
+    return ends_of(np.concatenate([np.diff(array) for array in arrays]))

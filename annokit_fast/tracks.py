@@ -10,6 +10,7 @@ import numpy as np
 from annokit_fast import _tracks
 from annokit_fast._boxes import all_finite
 from annokit_fast._checks import Array, freeze, output, ragged, vector
+from annokit_fast._threads import in_parts
 
 __all__ = ["fewest_keyframes", "interpolate"]
 
@@ -28,6 +29,7 @@ def interpolate(
     segment_offsets: Any = None,
     angles: Sequence[int] = (),
     out: Array | None = None,
+    threads: int = 1,
 ) -> Array:
     """Values of every frame, on straight lines between key frames.
 
@@ -51,6 +53,8 @@ def interpolate(
     angles : sequence of int
         Columns of `values` in degrees, that turn the short way round. Between key frames they may leave 0 to 360.
     out : (t, f, d) float64, optional
+    threads : int
+        Threads to split the tracks over.
 
     Returns
     -------
@@ -94,16 +98,21 @@ def interpolate(
     turning = np.zeros(known.shape[1] if len(angles) else 0, np.bool_)
     turning[list(angles)] = True
     asked = np.asarray(frames)
-    if asked.ndim == 0:
-        count = int(vector(asked.reshape(1), np.int64, "frames")[0])
-        if count < 0:
-            raise ValueError(f"frames: expected a number of frames >= 0, got {count}")
-        result = output(out, (len(tracks) - 1, count, known.shape[1]), np.float64)
-        _tracks.every_frame(keys, known, freeze(turning), pieces, freeze(owned), ends, result)
-        return result
-    wanted = vector(asked, np.int64, "frames")
-    result = output(out, (len(tracks) - 1, len(wanted), known.shape[1]), np.float64)
-    _tracks.some_frames(keys, known, freeze(turning), pieces, freeze(owned), ends, wanted, result)
+    wanted = vector(asked.reshape(-1) if asked.ndim == 0 else asked, np.int64, "frames")
+    if asked.ndim == 0 and wanted[0] < 0:
+        raise ValueError(f"frames: expected a number of frames >= 0, got {wanted[0]}")
+    count = int(wanted[0]) if asked.ndim == 0 else len(wanted)
+    result = output(out, (len(tracks) - 1, count, known.shape[1]), np.float64)
+    at, turns = freeze(owned), freeze(turning)
+
+    def fill(start: int, stop: int) -> None:
+        mine = ends[start : stop + 1]
+        if asked.ndim == 0:
+            _tracks.every_frame(keys, known, turns, pieces, at, mine, result[start:stop])
+        else:
+            _tracks.some_frames(keys, known, turns, pieces, at, mine, wanted, result[start:stop])
+
+    in_parts(fill, len(tracks) - 1, threads)
     return result
 
 
