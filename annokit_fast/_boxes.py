@@ -14,17 +14,22 @@ _LARGEST = float(np.finfo(np.float64).max)
 
 @jit
 def _sides(boxes, sizes):
-    """x1, y1, x2, y2 and area of every box as rows; `sizes` says that columns 2 and 3 are width and height."""
+    """x1, y1, x2, y2 and area of every box as rows, and whether all numbers are finite.
+
+    `sizes` says that columns 2 and 3 are width and height.
+    """
     n = boxes.shape[0]
     sides = np.empty((5, n))
+    bad = 0
     for j in range(n):
         x, y, u, v = boxes[j, 0], boxes[j, 1], boxes[j, 2], boxes[j, 3]
+        bad += not (abs(x) <= _LARGEST and abs(y) <= _LARGEST and abs(u) <= _LARGEST and abs(v) <= _LARGEST)
         sides[0, j] = x
         sides[1, j] = y
         sides[2, j] = u + x if sizes else u
         sides[3, j] = v + y if sizes else v
         sides[4, j] = u * v if sizes else (u - x) * (v - y)
-    return sides
+    return sides, bad == 0
 
 
 @jit_when_busy
@@ -38,9 +43,12 @@ def all_finite(values):
 
 @jit
 def iou(a, b, sizes, crowd, out):
-    """Intersection over union; over the first box's area alone where the second is a crowd."""
-    first = _sides(a, sizes)
-    second = _sides(b, sizes)
+    """Intersection over union; over the first box's area alone where the second is a crowd.
+
+    Returns whether all numbers were finite, so that small calls need no other one to see that.
+    """
+    first, good = _sides(a, sizes)
+    second, also = _sides(b, sizes)
     x1, y1, x2, y2, area = second[0], second[1], second[2], second[3], second[4]
     for i in range(a.shape[0]):
         ax1, ay1, ax2, ay2, own = first[0, i], first[1, i], first[2, i], first[3, i], first[4, i]
@@ -60,12 +68,13 @@ def iou(a, b, sizes, crowd, out):
                     h = (y2[j] if y2[j] < ay2 else ay2) - (y1[j] if y1[j] > ay1 else ay1)
                     both = w * h
                     row[j] = both / own if w > 0.0 and h > 0.0 else 0.0
+    return good and also
 
 
 @jit
 def giou(a, b, out):
-    first = _sides(a, False)
-    second = _sides(b, False)
+    first, good = _sides(a, False)
+    second, also = _sides(b, False)
     x1, y1, x2, y2, area = second[0], second[1], second[2], second[3], second[4]
     for i in range(a.shape[0]):
         ax1, ay1, ax2, ay2, own = first[0, i], first[1, i], first[2, i], first[3, i], first[4, i]
@@ -84,11 +93,12 @@ def giou(a, b, out):
             under = either * hull
             value = (both * hull + either * either) / (under if under > 0.0 else 1.0) - 1.0
             row[j] = value if hull > 0.0 else 0.0
+    return good and also
 
 
 @jit
 def iou_paired(a, b, out):
-    """Returns the number of pairs with a number that is not finite, so that the arrays are read only once."""
+    """Returns whether all numbers were finite, so that the arrays are read only once."""
     bad = 0
     for i in range(a.shape[0]):
         ax1, ay1, ax2, ay2 = a[i, 0], a[i, 1], a[i, 2], a[i, 3]
@@ -102,7 +112,7 @@ def iou_paired(a, b, out):
         both = w * h
         either = (ax2 - ax1) * (ay2 - ay1) + (bx2 - bx1) * (by2 - by1) - both
         out[i] = both / (either if both > 0.0 else 1.0)
-    return bad
+    return bad == 0
 
 
 @jit

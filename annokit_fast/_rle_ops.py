@@ -59,6 +59,19 @@ def _room(buffer, used, more):
 
 
 @jit
+def uneven_group(groups, heights, widths):
+    """The first group without masks, or with masks of different sizes, or -1."""
+    for g in range(groups.size - 1):
+        first = groups[g]
+        if first == groups[g + 1]:
+            return g
+        for i in range(first + 1, groups[g + 1]):
+            if heights[i] != heights[first] or widths[i] != widths[first]:
+                return g
+    return -1
+
+
+@jit
 def merge_groups(counts, offsets, groups, heights, widths, table):
     """One mask per group of neighbours, combined from left to right; sizes are per group."""
     n = groups.size - 1

@@ -87,14 +87,22 @@ def iou(
     """
     if layout not in ("xyxy", "xywh"):
         raise ValueError(f"layout: expected 'xyxy' or 'xywh', got {layout!r}")
-    first, second = _checked(a, "a"), _checked(b, "b")
+    first, second = _shaped(a, "a"), _shaped(b, "b")
     result = output(out, (len(first), len(second)), np.float64)
     flags, sizes = _crowd(crowd, len(second)), layout == "xywh"
 
-    def rows(start: int, stop: int) -> None:
-        _boxes.iou(first[start:stop], second, sizes, flags, result[start:stop])
+    def rows(start: int, stop: int) -> bool:
+        good: bool = _boxes.iou(first[start:stop], second, sizes, flags, result[start:stop])
+        return good
 
-    in_parts(rows, len(first), threads)
+    return _of_finite(in_parts(rows, len(first), threads), first, second, result)
+
+
+def _of_finite(good: list[bool], first: Array, second: Array, result: Array) -> Array:
+    """`result`, if a kernel found all numbers of both arrays finite."""
+    if not all(good):
+        _checked(first, "a")
+        _checked(second, "b")
     return result
 
 
@@ -120,14 +128,14 @@ def giou(a: Any, b: Any, out: Array | None = None, *, threads: int = 1) -> Array
     >>> boxes.giou([], []).shape
     (0, 0)
     """
-    first, second = _checked(a, "a"), _checked(b, "b")
+    first, second = _shaped(a, "a"), _shaped(b, "b")
     result = output(out, (len(first), len(second)), np.float64)
 
-    def rows(start: int, stop: int) -> None:
-        _boxes.giou(first[start:stop], second, result[start:stop])
+    def rows(start: int, stop: int) -> bool:
+        good: bool = _boxes.giou(first[start:stop], second, result[start:stop])
+        return good
 
-    in_parts(rows, len(first), threads)
-    return result
+    return _of_finite(in_parts(rows, len(first), threads), first, second, result)
 
 
 def iou_paired(a: Any, b: Any, out: Array | None = None, *, threads: int = 1) -> Array:
@@ -146,14 +154,11 @@ def iou_paired(a: Any, b: Any, out: Array | None = None, *, threads: int = 1) ->
         raise ValueError(f"a, b: expected as many boxes in both, got {len(first)} and {len(second)}")
     result = output(out, (len(first),), np.float64)
 
-    def pairs(start: int, stop: int) -> int:
-        bad: int = _boxes.iou_paired(first[start:stop], second[start:stop], result[start:stop])
-        return bad
+    def pairs(start: int, stop: int) -> bool:
+        good: bool = _boxes.iou_paired(first[start:stop], second[start:stop], result[start:stop])
+        return good
 
-    if any(in_parts(pairs, len(first), threads)):
-        _checked(first, "a")
-        _checked(second, "b")
-    return result
+    return _of_finite(in_parts(pairs, len(first), threads), first, second, result)
 
 
 def iou_rotated(a: Any, b: Any, out: Array | None = None, *, threads: int = 1) -> Array:

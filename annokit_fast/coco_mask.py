@@ -9,12 +9,12 @@ hold any nonzero value as foreground, where pycocotools starts a new run at ever
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import chain
+from itertools import accumulate, chain
 from typing import Any
 
 import numpy as np
 
-from annokit_fast import _boxes, _rle_iou, rle
+from annokit_fast import _boxes, _rle_codec, _rle_iou, rle
 from annokit_fast._checks import Array, freeze
 from annokit_fast._rle_batch import RleBatch
 
@@ -70,7 +70,10 @@ def area(rleObjs: Any) -> Any:  # noqa: N803 - pycocotools' name
     >>> int(coco_mask.area({"size": [2, 2], "counts": b"121"}))
     2
     """
-    areas = rle.area(RleBatch.from_coco(rleObjs)).astype(np.uint32)
+    batch = RleBatch.from_coco(rleObjs)
+    areas = np.empty(len(batch), np.int64)
+    _rle_codec.area(batch.counts, batch.offsets, areas)
+    areas = areas.astype(np.uint32)
     return areas if isinstance(rleObjs, list) else areas[0]
 
 
@@ -181,7 +184,7 @@ def frPyObjects(pyobj: Any, h: int, w: int) -> Any:  # noqa: N802 - pycocotools'
         return []
     if isinstance(pyobj[0], Mapping):
         return RleBatch.from_coco(pyobj).to_coco()
-    if np.ndim(pyobj[0]) == 0:
+    if not hasattr(pyobj[0], "__len__"):
         return frPyObjects([pyobj], h, w)[0]
     if len(pyobj[0]) == 4:
         return _from_boxes(np.asarray(pyobj, np.float64), h, w)
@@ -189,15 +192,13 @@ def frPyObjects(pyobj: Any, h: int, w: int) -> Any:  # noqa: N802 - pycocotools'
         raise ValueError(
             f"pyobj: expected a box (4 numbers) or a polygon (6 or more), got {len(pyobj[0])} numbers"
         )
-    lengths = np.fromiter(map(len, pyobj), np.int64, len(pyobj))
-    if (lengths % 2).any():
-        raise ValueError(
-            f"pyobj: expected x, y pairs, got {lengths[lengths % 2 > 0][0]} numbers in a polygon"
-        )
-    offsets = np.zeros(len(pyobj) + 1, np.int64)
-    np.cumsum(lengths // 2, out=offsets[1:])
-    coords = np.fromiter(chain.from_iterable(pyobj), np.float64, int(lengths.sum()))
-    return rle.from_polygons(coords, offsets, np.arange(len(pyobj) + 1), h, w).to_coco()
+    lengths = list(map(len, pyobj))
+    if any(length % 2 for length in lengths):
+        odd = next(length for length in lengths if length % 2)
+        raise ValueError(f"pyobj: expected x, y pairs, got {odd} numbers in a polygon")
+    ends = [0, *accumulate(lengths)]
+    coords = np.fromiter(chain.from_iterable(pyobj), np.float64, ends[-1])
+    return rle.from_polygons(coords, np.array(ends) // 2, np.arange(len(pyobj) + 1), h, w).to_coco()
 
 
 def _from_boxes(boxes: Array, h: int, w: int) -> list[dict[str, Any]]:

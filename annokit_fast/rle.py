@@ -300,24 +300,10 @@ def merge(
     if op not in _OPERATIONS:
         raise ValueError(f"op: expected one of {', '.join(_OPERATIONS)}, got {op!r}")
     groups = ragged(group_offsets, len(batch), "group_offsets", "masks")
-    empty = np.flatnonzero(np.diff(groups) == 0)
-    if len(empty):
-        raise ValueError(
-            f"group_offsets: expected at least one mask in each group, got none in group {empty[0]}"
-        )
-    firsts = groups[:-1]
-    tall, wide = batch.heights[firsts], batch.widths[firsts]
-    lengths = np.diff(groups)
-    differ = np.flatnonzero(
-        (np.repeat(tall, lengths) != batch.heights) | (np.repeat(wide, lengths) != batch.widths)
-    )
-    if len(differ):
-        i = differ[0]
-        group = int(np.searchsorted(groups, i, "right")) - 1
-        raise ValueError(
-            f"merge: expected one size within group {group}, got {tall[group]} x {wide[group]} and "
-            f"{batch.heights[i]} x {batch.widths[i]} (mask {i})"
-        )
+    bad = _rle_ops.uneven_group(groups, batch.heights, batch.widths)
+    if bad >= 0:
+        raise ValueError(_uneven_message(batch, groups, bad))
+    tall, wide = batch.heights[groups[:-1]], batch.widths[groups[:-1]]
 
     def merged(start: int, stop: int) -> RleBatch:
         part = batch[int(groups[start]) : int(groups[stop])]
@@ -329,6 +315,19 @@ def merge(
         return trusted(counts, offsets, high, across)
 
     return made_in_parts(merged, len(groups) - 1, threads)
+
+
+def _uneven_message(batch: RleBatch, groups: Array, group: int) -> str:
+    members = range(groups[group], groups[group + 1])
+    if not members:
+        return f"group_offsets: expected at least one mask in each group, got none in group {group}"
+    tall, wide = batch.heights, batch.widths
+    first = members[0]
+    other = next(i for i in members if (tall[i], wide[i]) != (tall[first], wide[first]))
+    return (
+        f"merge: expected one size within group {group}, got {tall[first]} x {wide[first]} and "
+        f"{tall[other]} x {wide[other]} (mask {other})"
+    )
 
 
 def iou(a: RleBatch, b: RleBatch, crowd: Any = None, out: Array | None = None, *, threads: int = 1) -> Array:
