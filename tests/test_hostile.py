@@ -56,7 +56,14 @@ YOLO: dict[str, tuple[int, dict[str, int]]] = {
     "yolo_tabs_crlf_blank": (2, {}),
     "yolo_bom": (2, {}),
 }
-CASES = LABELBOX | {name: (0, {"labels": 1}) for name in VIDEO} | YOLO
+GROUND_TRUTH: dict[str, tuple[int, dict[str, int]]] = {
+    "gt_control": (2, {}),
+    "gt_class_not_in_map": (1, {"object:box": 1}),
+    "gt_failure_row": (1, {}),
+    "gt_same_key_two_buckets": (2, {}),
+    "gt_chained_jobs": (1, {}),  # the newest job's; the other is superseded
+}
+CASES = GROUND_TRUTH | LABELBOX | {name: (0, {"labels": 1}) for name in VIDEO} | YOLO
 ELSEWHERE = {"geometry": "annokit has no such format", "image": "see the tests of images below"}
 
 
@@ -86,7 +93,7 @@ def test_every_case_of_the_collection_is_in_a_table(manifest: dict[str, dict[str
 
 
 def refused_format(entry: dict[str, Any]) -> bool:
-    return entry["format"] in ("voc-xml", "cvat-xml", "gt-manifest")
+    return entry["format"] in ("voc-xml", "cvat-xml")
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -35,6 +35,7 @@ NAMES = (
     "coco",
     "coco-panoptic",
     "coco-results",
+    "ground-truth",
     "ground-truth-responses",
     "labelbox",
     "labelbox-v1",

@@ -207,6 +207,8 @@ def has_answers(head: bytes) -> bool:
     >>> has_answers(b'{"answers":[{"answerContent":{"')
     True
     """
+    if b'"consolidatedAnnotation"' in head:
+        return False
     return re.match(rb'[\s\xef\xbb\xbf]*(\{\s*"answers"\s*:|\[\s*\{)', head) is not None and (
         re.search(rb'"(answerContent|annotationData)"\s*:|"answers"\s*:\s*\[\s*\]', head) is not None
     )

@@ -45,7 +45,7 @@ def _sniff(head: Head) -> bool:
     return (
         re.match(rb'[\s\xef\xbb\xbf]*\{\s*"', head.data) is not None
         and re.search(rb'"(images|annotations|categories)"\s*:\s*\[', head.data) is not None
-        and re.search(rb'"(data_row|source-ref)"', head.data) is None
+        and re.search(rb'"(data_row|source-ref|(tracking|detection)-annotations)"', head.data) is None
         and not is_panoptic(head)
     )
 
