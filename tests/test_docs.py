@@ -33,6 +33,7 @@ def desk(samples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
     """A folder with the files the docs speak of."""
     shutil.copy(samples / "street.ndjson", tmp_path / "export.ndjson")
     shutil.copy(samples / "coco.json", tmp_path / "instances_val2017.json")
+    shutil.copy(samples / "coco.json", tmp_path / "corrected.json")
     shutil.copy(samples / "jellyfish.json", tmp_path)
     shutil.copytree(samples / "masks", tmp_path / "masks")
     monkeypatch.chdir(tmp_path)
@@ -59,7 +60,7 @@ def test_the_readme_does_what_it_says() -> None:
 
 
 @pytest.mark.usefixtures("desk")
-@pytest.mark.parametrize("name", ["tables.md", "video.md"])
+@pytest.mark.parametrize("name", ["diff.md", "tables.md", "video.md"])
 def test_python_in_the_docs_runs(name: str) -> None:
     names: dict[str, Any] = {}
     for language, text in blocks(ROOT / "docs" / name):

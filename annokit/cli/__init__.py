@@ -26,6 +26,7 @@ _COMMANDS = (
     "convert",
     "info",
     "validate",
+    "diff",
     "view",
     "formats",
     "detect",

@@ -21,6 +21,7 @@ Areal: TypeAlias = Polygon | Box | RotatedBox | Mask
 """The shapes that cover pixels."""
 
 
+_NOTHING = as_readonly([0], np.dtype(np.uint32))
 _ONE_RING = as_readonly([0, 4], np.dtype(np.int64))
 _ONE_PART = as_readonly([0, 1], np.dtype(np.int64))
 
@@ -75,12 +76,13 @@ def to_rle(shapes: Sequence[Polygon | Box | RotatedBox], heights: Indices, width
 
 
 def mask_batch(masks: Sequence[Mask]) -> RleBatch:
-    """Many masks as one batch for the kernels."""
+    """Many masks as one batch for the kernels, which want a count even of no pixels."""
     from annokit_fast.rle import RleBatch
 
+    counts = [mask.counts if len(mask.counts) else _NOTHING for mask in masks]
     return RleBatch(
-        concatenated([mask.counts for mask in masks], np.uint32),
-        ends([len(mask.counts) for mask in masks]),
+        concatenated(counts, np.uint32),
+        ends([len(one) for one in counts]),
         np.array([mask.height for mask in masks], np.int32),
         np.array([mask.width for mask in masks], np.int32),
     )

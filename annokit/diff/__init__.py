@@ -1,0 +1,311 @@
+"""What changed between two states of the same labels: a model's guesses and what people made of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Literal
+
+import msgspec
+
+from annokit.dataset import Dataset
+from annokit.diff._answers import compared
+from annokit.diff._pairs import paired
+from annokit.diff._similar import Marked, same_shape
+from annokit.errors import UsageError
+from annokit.io.limits import DEFAULT_LIMITS, Limits
+from annokit.model import Classification, DataRow, ObjectAnnotation, Relationship, Track
+from annokit.run import Run
+from annokit.select import choose_labels
+
+__all__ = ["Change", "ClassChanges", "Diff", "QuestionChanges", "diff"]
+
+_SAME = 1 - 1e-6
+"""An overlap from which two shapes are one: what rounding to a format's decimals leaves."""
+
+
+class Change(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One thing that is not as it was.
+
+    Attributes
+    ----------
+    what : str
+        `added`, `removed`, `moved` or `reclassified` for objects and tracks; `added`, `removed` or `changed` for the
+        answers to a question and for links.
+    kind : str
+        `object`, `track`, `classification` or `relationship`.
+    data_row : str
+        Its name.
+    before, after : str or None
+        The class, or the answers.
+    overlap : float or None
+        Intersection over union of the shape before and after.
+    """
+
+    what: str
+    kind: Literal["object", "track", "classification", "relationship"]
+    data_row: str
+    before: str | None = None
+    after: str | None = None
+    question: str | None = None
+    id: str | None = None
+    overlap: float | None = None
+
+
+class ClassChanges(msgspec.Struct, frozen=True):
+    """How many objects and tracks of a class are as they were, and what became of the others.
+
+    What was reclassified counts where it was before, moved or not. `mean_overlap` is over all that are in both
+    states; None where there are none.
+    """
+
+    name: str
+    before: int
+    after: int
+    same: int
+    moved: int
+    reclassified: int
+    added: int
+    removed: int
+    mean_overlap: float | None
+
+
+class QuestionChanges(msgspec.Struct, frozen=True):
+    """How often a question was answered the same, otherwise, or in one state only."""
+
+    question: str
+    same: int
+    changed: int
+    added: int
+    removed: int
+
+
+class Diff(msgspec.Struct, frozen=True):
+    """Two states of the same labels compared.
+
+    Attributes
+    ----------
+    data_rows : int
+        How many are in both states; only these are compared.
+    only_before, only_after : list of str
+        The names of the others.
+    total : ClassChanges
+    classes : list of ClassChanges
+        In order of first appearance.
+    questions : list of QuestionChanges
+    changes : list of Change
+        Everything that is not as it was, in order of the rows after.
+    unreadable : int
+        Records of either that cannot be read.
+    """
+
+    data_rows: int
+    only_before: list[str]
+    only_after: list[str]
+    total: ClassChanges
+    classes: list[ClassChanges]
+    questions: list[QuestionChanges]
+    changes: list[Change]
+    unreadable: int
+
+
+def diff(
+    before: Dataset,
+    after: Dataset,
+    *,
+    labels: str | None = None,
+    minimum_overlap: float = 0.5,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Diff:
+    """Compare two states of the same data rows: what was added, removed, moved, reclassified, answered otherwise.
+
+    Data rows are the same if their ids, global keys or external ids are. In a data row, annotations of one id are one
+    thing; the others are matched by overlap, those of one class first, so that the sum of overlaps is largest.
+
+    Parameters
+    ----------
+    before, after : Dataset
+        The first is held in memory.
+    labels : str, optional
+        Which labels of a data row, see `annokit.select.choose_labels`.
+    minimum_overlap : float
+        The least intersection over union by which things without a common id are taken for one, above 0 up to 1.
+    limits : Limits
+
+    Examples
+    --------
+    >>> from annokit.model import Box
+    >>> def row(name, x):
+    ...     car = ObjectAnnotation(tool_name=name, geometry=Box(x=x, y=0, width=10, height=10))
+    ...     return Dataset.from_rows([DataRow(id="r1", labels=(Label(annotations=(car,)),))])
+    >>> found = diff(row("car", 0), row("bus", 1))
+    >>> [(one.what, one.before, one.after, round(one.overlap, 2)) for one in found.changes]
+    [('reclassified', 'car', 'bus', 0.82)]
+    >>> diff(Dataset.from_rows([]), Dataset.from_rows([])).total.before
+    0
+    """
+    if not 0 < minimum_overlap <= 1:
+        raise UsageError(f"expected a least overlap above 0, up to 1, got {minimum_overlap}")
+    run = Run(on_error="skip", limits=limits)
+    ours = _Rows(choose_labels(before, labels).rows(run))
+    tally = _Tally(minimum_overlap, limits)
+    only_after, count = [], 0
+    for row in choose_labels(after, labels).rows(Run(on_error="skip", report=run.report, limits=limits)):
+        was = ours.take(row)
+        if was is None:
+            only_after.append(row.name)
+        else:
+            count += 1
+            tally.compare(was, row)
+    return Diff(
+        data_rows=count,
+        only_before=[row.name for row in ours.left()],
+        only_after=only_after,
+        total=tally.total(),
+        classes=tally.classes(),
+        questions=[
+            QuestionChanges(title, found["same"], found["changed"], found["added"], found["removed"])
+            for title, found in tally.questions.items()
+        ],
+        changes=tally.changes,
+        unreadable=run.report.total("skipped"),
+    )
+
+
+class _Rows:
+    """Data rows to be found again by any of their names, each once."""
+
+    def __init__(self, rows: Iterable[DataRow]) -> None:
+        self._rows = dict(enumerate(rows))
+        self._places: dict[str, list[int]] = {}
+        for place, row in self._rows.items():
+            for key in _keys(row):
+                self._places.setdefault(key, []).append(place)
+
+    def take(self, row: DataRow) -> DataRow | None:
+        for key in _keys(row):
+            for place in self._places.get(key, ()):
+                if place in self._rows:
+                    return self._rows.pop(place)
+        return None
+
+    def left(self) -> list[DataRow]:
+        return list(self._rows.values())
+
+
+def _keys(row: DataRow) -> list[str]:
+    names = (row.global_key, row.external_id, row.name, row.id)
+    return list(dict.fromkeys(name for name in names if name is not None))
+
+
+class _Tally:
+    """Counts over all data rows."""
+
+    def __init__(self, minimum: float, limits: Limits) -> None:
+        self._minimum, self._limits = minimum, limits
+        self._counts: dict[str, Counter[str]] = {}
+        self._overlaps: dict[str, float] = {}
+        self.questions: dict[str, Counter[str]] = {}
+        self.changes: list[Change] = []
+
+    def compare(self, before: DataRow, after: DataRow) -> None:
+        """One data row in both states."""
+        ours, theirs = (_marked(row) for row in (before, after))
+        row = before if before.asset.width else after
+        pairs = paired(ours, theirs, row, self._minimum, self._limits)
+        matched = {pair.before: pair for pair in pairs}
+        for i, one in enumerate(ours):
+            pair = matched.get(i)
+            if pair is None:
+                self._count(one.tool_name, "before", "removed")
+                self._change("removed", one, after, before=one.tool_name)
+            else:
+                self._pair(one, theirs[pair.after], pair.overlap, after)
+        kept = {pair.after for pair in pairs}
+        for j, other in enumerate(theirs):
+            if j not in kept:
+                self._count(other.tool_name, "after", "added")
+                self._change("added", other, after, after=other.tool_name)
+        self._answers(_questions(before), _questions(after), after)
+        self._links(before, after, {ours[p.before].id: theirs[p.after].id for p in pairs})
+
+    def _pair(self, one: Marked, other: Marked, overlap: float, row: DataRow) -> None:
+        is_same = overlap >= _SAME or same_shape(one, other)
+        what = "same" if is_same else "moved"
+        if one.tool_name != other.tool_name:
+            what = "reclassified"
+        self._count(one.tool_name, "before", what)
+        self._count(other.tool_name, "after")
+        self._overlaps[one.tool_name] = self._overlaps.get(one.tool_name, 0.0) + overlap
+        if what != "same":
+            self._change(what, one, row, before=one.tool_name, after=other.tool_name, overlap=overlap)
+        self._answers(one.classifications, other.classifications, row)
+
+    def _answers(
+        self, before: Iterable[Classification], after: Iterable[Classification], row: DataRow
+    ) -> None:
+        for what, question, was, now in compared(before, after, self.questions):
+            self.changes.append(Change(what, "classification", row.name, was, now, question))
+
+    def _links(self, before: DataRow, after: DataRow, renamed: dict[str | None, str | None]) -> None:
+        """Links are the same if both their ends are."""
+        ours = Counter(
+            (a.tool_name, renamed.get(a.source), renamed.get(a.target)) for a in _relationships(before)
+        )
+        theirs = Counter((a.tool_name, a.source, a.target) for a in _relationships(after))
+        for name, *_ in (ours - theirs).elements():
+            self.changes.append(Change("removed", "relationship", after.name, before=name))
+        for name, *_ in (theirs - ours).elements():
+            self.changes.append(Change("added", "relationship", after.name, after=name))
+
+    def _count(self, name: str, *columns: str) -> None:
+        self._counts.setdefault(name, Counter()).update(columns)
+
+    def _change(
+        self,
+        what: str,
+        one: Marked,
+        row: DataRow,
+        *,
+        before: str | None = None,
+        after: str | None = None,
+        overlap: float | None = None,
+    ) -> None:
+        kind: Literal["object", "track"] = "object" if isinstance(one, ObjectAnnotation) else "track"
+        self.changes.append(Change(what, kind, row.name, before, after, None, one.id, overlap))
+
+    def classes(self) -> list[ClassChanges]:
+        """A line for each class."""
+        return [_line(name, found, self._overlaps.get(name, 0.0)) for name, found in self._counts.items()]
+
+    def total(self) -> ClassChanges:
+        """All classes together."""
+        return _line("", sum(self._counts.values(), Counter()), sum(self._overlaps.values()))
+
+
+def _line(name: str, counts: Counter[str], overlaps: float) -> ClassChanges:
+    both = counts["same"] + counts["moved"] + counts["reclassified"]
+    return ClassChanges(
+        name=name,
+        before=counts["before"],
+        after=counts["after"],
+        same=counts["same"],
+        moved=counts["moved"],
+        reclassified=counts["reclassified"],
+        added=counts["added"],
+        removed=counts["removed"],
+        mean_overlap=overlaps / both if both else None,
+    )
+
+
+def _marked(row: DataRow) -> list[Marked]:
+    return [a for label in row.labels for a in label.annotations if isinstance(a, ObjectAnnotation | Track)]
+
+
+def _questions(row: DataRow) -> list[Classification]:
+    return [a for label in row.labels for a in label.classifications]
+
+
+def _relationships(row: DataRow) -> Iterator[Relationship]:
+    for label in row.labels:
+        yield from label.relationships

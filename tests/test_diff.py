@@ -1,0 +1,223 @@
+"""Two states of the same labels compared: every kind of change, every kind of shape, both by id and by overlap."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+import annokit
+from annokit.cli import app
+from annokit.diff import Diff, diff
+from annokit.errors import UsageError
+from annokit.model import (
+    Answer,
+    Asset,
+    Box,
+    Classification,
+    DataRow,
+    Geometry,
+    Label,
+    Line,
+    Mask,
+    ObjectAnnotation,
+    Point,
+    Polygon,
+    Relationship,
+    TextSpan,
+    TimeRange,
+    Track,
+    Unknown,
+)
+from tests import strategies
+
+
+def mark(name: str, shape: Geometry, id: str | None = None, **more: object) -> ObjectAnnotation:
+    return ObjectAnnotation(tool_name=name, geometry=shape, id=id, **more)  # type: ignore[arg-type]
+
+
+def square(x: float, side: float = 10) -> Box:
+    return Box(x=x, y=0, width=side, height=side)
+
+
+def state(*annotations: object, name: str = "a.jpg", id: str = "r1") -> annokit.Dataset:
+    label = Label(annotations=annotations)  # type: ignore[arg-type]
+    asset = Asset(width=200, height=100)
+    return annokit.Dataset.from_rows([DataRow(id=id, external_id=name, asset=asset, labels=(label,))])
+
+
+def whats(found: Diff) -> list[tuple[str, str | None, str | None]]:
+    return [(one.what, one.before, one.after) for one in found.changes]
+
+
+def test_added_removed_moved_reclassified_per_class_and_in_total() -> None:
+    before = state(
+        mark("car", square(0)), mark("car", square(50)), mark("car", square(100)), mark("bus", square(150))
+    )
+    after = state(
+        mark("car", square(0)), mark("car", square(52)), mark("van", square(100)), mark("dog", square(180)),
+    )  # fmt: skip
+    found = diff(before, after)
+    assert whats(found) == [
+        ("moved", "car", "car"), ("reclassified", "car", "van"), ("removed", "bus", None), ("added", None, "dog"),
+    ]  # fmt: skip
+    car, van, bus, dog = found.classes
+    assert (car.before, car.after, car.same, car.moved, car.reclassified) == (3, 2, 1, 1, 1)
+    assert car.mean_overlap == pytest.approx((1 + 8 / 12 + 1) / 3)
+    assert (van.after, bus.removed, dog.added) == (1, 1, 1)
+    total = found.total
+    assert (total.before, total.after, total.same, total.moved) == (4, 4, 1, 1)
+    assert (total.reclassified, total.added, total.removed) == (1, 1, 1)
+    assert found.changes[0].overlap == pytest.approx(8 / 12)
+
+
+def test_ids_come_first_wherever_the_thing_went() -> None:
+    before = state(mark("car", square(0), "a"), mark("car", square(50), "b"))
+    after = state(mark("car", square(50), "a"), mark("car", square(0), "b"))
+    assert whats(diff(before, after)) == [("moved", "car", "car")] * 2
+    without = state(mark("car", square(50)), mark("car", square(0)))
+    assert diff(before, without).changes == []
+
+
+def test_ids_that_stand_twice_say_nothing() -> None:
+    before = state(mark("car", square(0), "a"), mark("car", square(50), "a"))
+    after = state(mark("car", square(50), "a"), mark("car", square(0), "a"))
+    assert diff(before, after).changes == []
+
+
+def test_the_sum_of_overlaps_is_the_largest_not_the_first() -> None:
+    before = state(mark("car", square(0)), mark("car", square(4)))
+    after = state(mark("car", square(3)), mark("car", square(7)))
+    found = diff(before, after, minimum_overlap=0.3)
+    assert [one.overlap for one in found.changes] == pytest.approx([7 / 13, 7 / 13])
+
+
+@pytest.mark.parametrize(("one", "other", "overlap"), [
+    (Polygon(coords=[(0, 0), (10, 0), (10, 10), (0, 10)]), Polygon(coords=[(0, 0), (10, 0), (10, 8), (0, 8)]), 0.8),
+    (Polygon(coords=[(0, 0), (10, 0), (10, 10), (0, 10)]), square(0), 1.0),
+    (Polygon.from_parts([[[(0, 0), (10, 0), (10, 10), (0, 10)], [(2, 2), (8, 2), (8, 8), (2, 8)]]]), square(0), 0.64),
+    (Mask(counts=[0, 20000], height=100, width=200), Mask(counts=[0, 15000, 5000], height=100, width=200), 0.75),
+    (TextSpan(start=0, end=5), TextSpan(start=0, end=4), 0.8),
+    (TimeRange(start_ms=0, end_ms=100), TimeRange(start_ms=20, end_ms=100), 0.8),
+    (Point(x=5, y=5), Point(x=6, y=5), 19 / 21),
+    (Line(coords=[(0, 0), (10, 10)]), Line(coords=[(0, 0), (10, 8)]), 0.8),
+])  # fmt: skip
+def test_every_kind_of_shape_has_an_overlap(one: Geometry, other: Geometry, overlap: float) -> None:
+    found = diff(state(mark("x", one)), state(mark("x", other)))
+    assert found.total.mean_overlap == pytest.approx(overlap, abs=0.02)
+    assert found.total.added == 0
+    assert diff(state(mark("x", one)), state(mark("x", one))).total.same == 1
+
+
+def test_what_has_no_extent_is_the_same_where_it_is_equal() -> None:
+    one, other = (
+        mark("x", Unknown(what="a", payload={"k": 1})),
+        mark("x", Unknown(what="a", payload={"k": 2})),
+    )
+    assert diff(state(one), state(one)).total.same == 1
+    assert whats(diff(state(one), state(other))) == [("removed", "x", None), ("added", None, "x")]
+
+
+def test_other_frames_and_pages_are_other_places() -> None:
+    found = diff(state(mark("car", square(0), frame=1)), state(mark("car", square(0), frame=2)))
+    assert (found.total.added, found.total.removed) == (1, 1)
+
+
+def test_tracks_overlap_over_their_frames() -> None:
+    def track(last: int, x: float = 0) -> Track:
+        values = np.array([(x, 0), (10, 10)] * 2, float)
+        return Track(tool_name="car", kind="box", frames=[0, last], is_keyframe=[True] * 2, values=values)
+
+    assert diff(state(track(9)), state(track(9))).changes == []
+    [change] = diff(state(track(9)), state(track(7))).changes
+    assert (change.what, change.kind, change.overlap) == ("moved", "track", pytest.approx(0.8))
+    assert [one.what for one in diff(state(track(9)), state(track(9, 90))).changes] == ["removed", "added"]
+
+
+def asked(question: str, *names: str) -> Classification:
+    return Classification(
+        tool_name=question, kind="checklist", answers=tuple(Answer(name=name) for name in names)
+    )
+
+
+def test_answers_of_rows_and_of_objects_and_links() -> None:
+    color = asked("color", "red")
+    car, person = mark("car", square(0), "a", classifications=(color,)), mark("person", square(50), "b")
+    link = Relationship(tool_name="drives", source="b", target="a")
+    before = state(car, person, link, asked("weather", "rain", "wind"), asked("season", "may"))
+    other = replace(car, id="c", classifications=(asked("color", "blue"),))
+    after = state(
+        other, person, Relationship(tool_name="drives", source="b", target="c"),
+        asked("weather", "wind", "rain"), asked("city", "Riga"), Relationship(tool_name="sees", source="b", target="c"),
+    )  # fmt: skip
+    found = diff(before, after)
+    rows = [(one.what, one.kind, one.question, one.before, one.after) for one in found.changes]
+    assert sorted(rows, key=str) == sorted(
+        [
+            ("changed", "classification", "color", "red", "blue"),
+            ("removed", "classification", "season", "may", None),
+            ("added", "classification", "city", None, "Riga"),
+            ("added", "relationship", None, None, "sees"),
+        ],
+        key=str,
+    )
+    assert {one.question: one.same for one in found.questions} == {
+        "color": 0,
+        "weather": 1,
+        "season": 0,
+        "city": 0,
+    }
+
+
+def test_rows_are_found_by_any_name_and_the_others_are_named() -> None:
+    assert diff(state(id="x"), state(id="y")).data_rows == 1
+    assert diff(state(name="a", id="x"), state(name="x", id="y")).data_rows == 1
+    found = diff(state(mark("car", square(0)), name="a.jpg", id="1"), state(name="b.jpg", id="2"))
+    assert (found.data_rows, found.only_before, found.only_after, found.changes) == (
+        0,
+        ["a.jpg"],
+        ["b.jpg"],
+        [],
+    )
+
+
+@settings(max_examples=25)
+@given(st.lists(strategies.data_rows, max_size=2, unique_by=lambda row: row.id))
+def test_nothing_changed_between_a_dataset_and_itself(rows: list[DataRow]) -> None:
+    dataset = annokit.Dataset.from_rows(rows)
+    found = diff(dataset, dataset, labels="all")
+    assert found.total.same == found.total.before
+    assert (found.data_rows, found.only_before) == (len(rows), [])
+
+
+def test_an_overlap_that_is_none_is_said() -> None:
+    with pytest.raises(UsageError, match="least overlap"):
+        diff(state(), state(), minimum_overlap=0)
+
+
+def test_the_command_shows_what_people_corrected(samples: Path, tmp_path: Path) -> None:
+    before = samples / "coco.json"
+    document = json.loads(before.read_text())
+    document["annotations"] = document["annotations"][1:]
+    document["annotations"][0]["category_id"] = document["annotations"][5]["category_id"]
+    after = tmp_path / "after.json"
+    after.write_text(json.dumps(document))
+    result = CliRunner().invoke(app, ["diff", str(before), str(after)])
+    assert result.exit_code == 0, result.output
+    assert "16 data rows compared, 2 changes" in result.output
+    result = CliRunner().invoke(app, ["diff", str(before), str(after), "--json"])
+    found = json.loads(result.output)
+    assert [one["what"] for one in found["changes"]] == ["removed", "reclassified"]
+    assert found["total"]["same"] == len(document["annotations"]) - 1
+    results = tmp_path / "results.json"
+    annokit.convert(before, results, to="coco-results")
+    line = ["diff", str(results), str(before), "--ground-truth", str(before)]
+    assert CliRunner().invoke(app, line).exit_code == 0
+    after.write_text(json.dumps(document)[:-900] + "]}")
+    assert CliRunner().invoke(app, ["diff", str(before), str(after)]).exit_code == 3
