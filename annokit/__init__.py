@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from annokit._version import __version__
 
 if TYPE_CHECKING:
-    from annokit import consensus, model
+    from annokit import consensus, model, ontology
     from annokit.conversion import convert, detect, read, write
     from annokit.dataset import Dataset
     from annokit.errors import AnnokitError
@@ -29,6 +29,7 @@ __all__ = [
     "detect",
     "formats",
     "model",
+    "ontology",
     "read",
     "write",
 ]
@@ -46,7 +47,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("consensus", "model"):
+    if name in ("consensus", "model", "ontology"):
         return importlib.import_module(f"annokit.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'annokit' has no attribute {name!r}")

@@ -38,6 +38,7 @@ NAMES = (
     "ground-truth",
     "ground-truth-responses",
     "labelbox",
+    "labelbox-import",
     "labelbox-v1",
     "labelspark",
     "masks",

@@ -78,6 +78,9 @@ _SHAPES = {
     b'"location"': "text_span",
 }
 
+_NO_SHAPE = {True: "relationships", False: "classifications"}
+"""Of annotations in import files: whether they link others."""
+
 
 class ReadOptions(Options, frozen=True):
     """How Labelbox exports are read."""
@@ -129,12 +132,14 @@ class Batch(Generic[T]):
             self.lost.append(self._record_id(self.block.line(number).data))
         self._reject(number, path, error, _kind(unit, raw), raw)
 
-    def reject(self, number: int, path: str, error: AnnokitError, kind: str | None = None) -> None:
+    def reject(
+        self, number: int, path: str, error: AnnokitError, kind: str | None = None, unit: str = "object"
+    ) -> None:
         """Reject the part of a record that stands at `path`, counted in what was decoded of it."""
         path = self._original(number, path)
         raw = text_at(self.block.line(number).data, path)
         error.where = error.where.at(path=path + (error.where.path or "$")[1:])
-        self._reject(number, path, error, kind or _kind("object", raw), raw)
+        self._reject(number, path, error, kind or _kind(unit, raw), raw)
 
     def _reject(self, number: int, path: str, error: AnnokitError, kind: str, raw: bytes) -> None:
         line = self.block.line(number)
@@ -161,8 +166,12 @@ def _nth_kept(start: str, index: int, gone: Collection[str]) -> int:
 
 def _kind(unit: str, raw: bytes) -> str:
     """What a record that could not be read is counted as."""
-    if unit == "object":
-        return next((f"object:{kind}" for key, kind in _SHAPES.items() if key in raw), "object:unknown")
+    if unit in ("object", "annotation"):
+        shape = next((f"object:{kind}" for key, kind in _SHAPES.items() if key in raw), None)
+        if unit == "annotation":
+            track = b'"segments"' in raw or b'"masks"' in raw
+            shape = "tracks" if track else shape or _NO_SHAPE.get(b'"relationship"' in raw)
+        return shape or "object:unknown"
     return _KINDS.get(unit, "data_rows")
 
 

@@ -61,7 +61,11 @@ _TEXTS = {"text_span": "TextEntity", "token_span": "DocumentEntityToken"}
 
 
 class NoPlace(Exception):  # never leaves the writers: it becomes a named loss
-    """The format has no place for something, and why."""
+    """The format has no place for something, and why; `code` is what the report calls it."""
+
+    def __init__(self, why: str, code: str = "no-place") -> None:
+        super().__init__(why)
+        self.code = code
 
 
 def object_json(one: ObjectAnnotation, media: str) -> dict[str, Any]:

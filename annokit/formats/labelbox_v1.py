@@ -8,8 +8,8 @@ Videos whose frames are listed become tracks, with frames from 0 on; those whose
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator
+from operator import attrgetter
 
 import msgspec
 
@@ -19,7 +19,7 @@ from annokit.formats._base import Format, Head, Reader
 from annokit.formats._labelbox import Masks, ReadOptions, batches
 from annokit.formats._labelbox_v1_objects import NAME
 from annokit.formats._labelbox_v1_rows import RowBuilder, joined
-from annokit.io.elements import iter_element_blocks
+from annokit.formats._labelbox_waiting import Waiting, totals
 from annokit.io.faults import BAD_JSON
 from annokit.io.gc import paused_gc
 from annokit.io.salvage import decoder
@@ -42,33 +42,9 @@ def _record_id(line: bytes) -> str | None:
     return found.id
 
 
-class _Waiting:
-    """Entries of data rows that may have more to come, and the rows in the order of their first entry."""
-
-    def __init__(self, totals: Counter[str | None]) -> None:
-        self._left = totals
-        self._rows: dict[str, list[DataRow]] = {}
-
-    def add(self, row_id: str | None, row: DataRow | None) -> None:
-        """Take one entry of a data row, or note that there was one that gave no label."""
-        self._left[row_id] -= 1
-        if row is not None:
-            self._rows.setdefault(row.id, []).append(row)
-
-    def complete(self, everything: bool = False) -> Iterator[DataRow]:
-        """The rows up to the first one that may have more to come."""
-        ready = []
-        for row_id in self._rows:
-            if self._left[row_id] > 0 and not everything:
-                break
-            ready.append(row_id)
-        for row_id in ready:
-            yield joined(self._rows.pop(row_id))
-
-
 def _rows(source: Source, options: ReadOptions, run: Run) -> Iterator[DataRow]:
     masks = Masks(options, run)
-    waiting = _Waiting(_totals(source, run))
+    waiting = Waiting[DataRow](totals(source, run, _Id, attrgetter("id"), _record_id))
     blocks = batches(source, run, wire.Entry, format=NAME, record_id=_record_id)
     while True:
         with paused_gc():
@@ -79,19 +55,8 @@ def _rows(source: Source, options: ReadOptions, run: Run) -> Iterator[DataRow]:
                 waiting.add(row_id, None)
             for row_id, row in RowBuilder(batch, masks).rows():
                 waiting.add(row_id, row)
-        yield from waiting.complete()
-    yield from waiting.complete(everything=True)
-
-
-def _totals(source: Source, run: Run) -> Counter[str | None]:
-    """How many entries each data row has."""
-    totals: Counter[str | None] = Counter()
-    for block in iter_element_blocks(source, run.limits):
-        try:
-            totals.update(one.id for one in decoder(_Id).decode_lines(block.data))
-        except BAD_JSON:
-            totals.update(_record_id(line.data) for line in block.lines())
-    return totals
+        yield from map(joined, waiting.complete())
+    yield from map(joined, waiting.complete(everything=True))
 
 
 def _sniff(head: Head) -> bool:

@@ -1,0 +1,95 @@
+"""Write Labelbox import NDJSON: every annotation of every data row as a line."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from annokit import ontology as ontologies
+from annokit.dataset import Dataset
+from annokit.formats._labelbox_import_lines import LabelLines, WriteOptions, groups
+from annokit.formats._labelbox_shapes import NoPlace
+from annokit.formats._labelbox_write import count_classes
+from annokit.model import DataRow, Label, ObjectAnnotation, Ontology, Track
+from annokit.report import Census, census
+from annokit.run import Run
+
+__all__ = ["write"]
+
+_MOST = 5000
+"""The platform takes no more annotations of one name for one data row."""
+
+
+def write(dataset: Dataset, target: Path, options: WriteOptions, run: Run) -> None:
+    """Write all rows; a file without lines is an empty array, since an empty file could be a torn one."""
+    found = None if options.ontology is None else ontologies.read(options.ontology, limits=run.limits)
+    writer = _Writer(options, found, run)
+    with target.open("wb") as out:
+        for row in dataset.rows(run):
+            lines = writer.lines(row)
+            for line in lines:
+                out.write(msgspec.json.encode(line) + b"\n")
+            if lines:
+                run.report.count("written", "data_rows")
+            else:
+                why = "an import file does not speak of data rows without annotations"
+                run.report.lose("no-annotations", "data_rows", why, example=row.name)
+        if not out.tell():
+            out.write(b"[]\n")
+    count_classes(dataset, writer.classes, run)
+
+
+class _Writer:
+    """Makes the lines of data rows and accounts what is on them."""
+
+    def __init__(self, options: WriteOptions, ontology: Ontology | None, run: Run) -> None:
+        self._options, self._run = options, run
+        self._ontology = ontology
+        self.classes: set[tuple[str | None, str]] = set()
+
+    def lines(self, row: DataRow) -> list[dict[str, Any]]:
+        """The lines of one data row."""
+        counts: Counter[str] = Counter()
+        lines: list[dict[str, Any]] = []
+        for number, label in enumerate(row.labels):
+            place = f"{row.name} label {label.id}"
+            made = self._label(row, number, label, place, counts)
+            lines += made
+            if made:
+                self._run.report.count("written", "labels")
+            else:
+                why = "an import file does not speak of labels without annotations"
+                self._run.report.lose("no-annotations", "labels", why, example=place)
+        return lines
+
+    def _label(
+        self, row: DataRow, number: int, label: Label, place: str, counts: Counter[str]
+    ) -> list[dict[str, Any]]:
+        lines = LabelLines(row, number, label, self._options, self._ontology, self._run)
+        made = []
+        for group in groups(label):
+            found: Census = sum(map(census, group), Counter())
+            try:
+                line = lines.line(group)
+                _count(counts, line)
+            except NoPlace as error:
+                self._run.report.lose_all(error.code, found, str(error), example=place)
+                continue
+            made.append(line)
+            self._run.report.count_all("written", found - lines.take_lost())
+            self.classes.update(
+                (one.tool_id, one.tool_name) for one in group if isinstance(one, ObjectAnnotation | Track)
+            )
+        return made
+
+
+def _count(counts: Counter[str], line: Mapping[str, Any]) -> None:
+    """Refuse what the platform would for a data row."""
+    key = str(line.get("name", line.get("schemaId")))
+    if counts[key] >= _MOST:
+        raise NoPlace(f"the platform takes {_MOST} annotations of one class for a data row", "too-many")
+    counts[key] += 1
