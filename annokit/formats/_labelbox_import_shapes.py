@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from annokit.formats._labelbox_shapes import NoPlace, block_of, check_numbers, known, points_json
+from annokit.formats._labelbox_shapes import NoPlace, block_of, check_numbers, known, open_ring, points_json
 from annokit.geometry import mask_batch, masks_of, to_rle
 from annokit.io.limits import Limits
 from annokit.model import (
@@ -95,7 +95,7 @@ def _ring(shape: Polygon | RotatedBox) -> Any:
     if len(shape.ring_offsets) > 2:
         why = "a polygon of Labelbox has one ring (--multipart mask writes holes and parts as pixels)"
         raise NoPlace(why)
-    return shape.coords
+    return open_ring(shape.coords)
 
 
 def _at_least(vertices: int, coords: Any) -> Any:

@@ -36,6 +36,7 @@ __all__ = [
     "known",
     "merged",
     "object_json",
+    "open_ring",
     "points_json",
     "relationship_json",
     "shape_json",
@@ -204,7 +205,12 @@ def _other_json(shape: Geometry, kept: Mapping[str, Any]) -> dict[str, Any]:
 def _one_ring(shape: Polygon) -> Any:
     if len(shape.ring_offsets) > 2:
         raise NoPlace("a polygon of Labelbox has one ring, without holes and other parts")
-    return shape.coords
+    return open_ring(shape.coords)
+
+
+def open_ring(coords: Any) -> Any:
+    """A ring without the vertex that closes it, which some sources repeat and the platform adds itself."""
+    return coords[:-1] if len(coords) > 1 and (coords[0] == coords[-1]).all() else coords
 
 
 def _span_json(shape: TextSpan) -> dict[str, Any]:
