@@ -35,8 +35,10 @@ NAMES = (
     "coco",
     "coco-panoptic",
     "coco-results",
+    "conll",
     "ground-truth",
     "ground-truth-responses",
+    "hf-ner",
     "labelbox",
     "labelbox-import",
     "labelbox-v1",
@@ -44,6 +46,7 @@ NAMES = (
     "masks",
     "mot",
     "parquet",
+    "spacy",
     "yolo",
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 from annokit.errors import UsageError
 from annokit.model import ObjectAnnotation, Ontology, Tool, Track
@@ -70,6 +70,13 @@ class Classes:
             raise UsageError(f"expected an id for every class, got none for {missing[0]!r}")
         if len({ids[name] for name in self.names}) < len(set(self.names)):
             raise UsageError("expected a different id for every class, got one twice")
+
+    def account_used(self, report: Report, used: Container[str], why: str) -> None:
+        """`account` for a format without a list of classes: those that are not used are lost by name."""
+        unused = [name for name in self.names if name not in used]
+        for name in unused:
+            report.lose("class-unused", "categories", why, example=name)
+        self.account(report, left_out=len(unused))
 
     def account(self, report: Report, left_out: int = 0) -> None:
         """Count the classes of the ontology as written but for those left out, or merged where they share a name."""

@@ -102,14 +102,12 @@ class _Writer:
     def finish(self) -> None:
         """Account for the classes: without labels.txt, one that has no track is in no file."""
         report, names = self._run.report, self._classes.names
-        unused = [name for name in names if self._is_benchmark and name not in self._used]
-        for name in unused:
-            problem = "no track is of it, and the numbers of the benchmark need no list"
-            report.lose("no-track", "categories", problem, example=name)
         for name in [name for name in names if _line(name) != name]:
             problem = "a name in labels.txt is one line"
             report.note("class-renamed", "categories", problem, example=name, lossy=True)
-        self._classes.account(report, left_out=len(unused))
+        used = self._used if self._is_benchmark else names
+        why = "no track is of it, and the numbers of the benchmark need no list"
+        self._classes.account_used(report, used, why)
 
 
 def _line(name: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import annokit
-from annokit.model import Asset, Box, DataRow, Label, Line, ObjectAnnotation, Polygon, Track
+from annokit.model import Asset, Box, DataRow, Label, Line, ObjectAnnotation, Polygon, TextSpan, Track
 
 WRITABLE = [one.name for one in annokit.formats() if one.writer is not None]
 BOTH = [one.name for one in annokit.formats() if one.writer is not None and one.reader is not None]
@@ -19,7 +19,21 @@ OBJECTS = "object:"
 
 def rows(name: str) -> list[DataRow]:
     """Rows of the medium the format is of."""
-    return videos() if name == "mot" else images()
+    return {"mot": videos, "conll": texts, "hf-ner": texts, "spacy": texts}.get(name, images)()
+
+
+def texts() -> list[DataRow]:
+    span = TextSpan(start=3, end=10, text="Bermuda")
+    place = ObjectAnnotation(tool_name="class-0", geometry=span)
+    box = ObjectAnnotation(tool_name="class-0", geometry=Box(x=1, y=2, width=3, height=4))
+    asset = Asset(media_type="text", text="To Bermuda!")
+    names = ["a.txt", "sub/b.txt", "with space.txt", "../up.txt", "CON", "ünï.txt"]
+    full = [
+        DataRow(id=str(i), external_id=name, asset=asset, labels=(Label(annotations=(place, box)),))
+        for i, name in enumerate(names)
+    ]
+    empty = Asset(media_type="text", text="")
+    return [*full, DataRow(id="empty", external_id="empty.txt", asset=empty, labels=(Label(),))]
 
 
 def videos() -> list[DataRow]:
@@ -132,7 +146,9 @@ def test_a_failing_write_leaves_nothing(name: str, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", [name for name in WRITABLE if name != "mot"])
+@pytest.mark.parametrize(
+    "name", [name for name in WRITABLE if name not in ("mot", "conll", "hf-ner", "spacy")]
+)
 def test_one_image_of_an_impossible_size_costs_no_other(name: str, tmp_path: Path) -> None:
     shape = ObjectAnnotation(tool_name="car", geometry=Box(x=1, y=1, width=3, height=4), confidence=0.5)
     good, bad = (
