@@ -78,14 +78,7 @@ def interpolate(
     (0, 5, 0)
     """
     keys = vector(keyframes, np.int64, "keyframes")
-    known = np.asarray(values)
-    known = vector(
-        known.reshape(0, 0) if known.size == 0 and known.ndim == 1 else known, np.float64, "values", 2
-    )
-    if len(known) != len(keys):
-        raise ValueError(f"values: expected one row per key frame ({len(keys)}), got {len(known)}")
-    if not all_finite(known.reshape(-1)):
-        raise ValueError("values: expected finite numbers")
+    known = _known(values, len(keys))
     tracks = ragged(track_offsets, len(keys), "track_offsets", "key frames")
     _rising(keys, tracks, "keyframes")
     pieces, ends = _pieces(segments, segment_offsets, tracks)
@@ -156,14 +149,7 @@ def fewest_keyframes(frames: Any, values: Any, track_offsets: Any, within: float
     []
     """
     keys = vector(frames, np.int64, "frames")
-    known = np.asarray(values)
-    known = vector(
-        known.reshape(0, 0) if known.size == 0 and known.ndim == 1 else known, np.float64, "values", 2
-    )
-    if len(known) != len(keys):
-        raise ValueError(f"values: expected one row per frame ({len(keys)}), got {len(known)}")
-    if not np.isfinite(known).all():
-        raise ValueError("values: expected finite numbers")
+    known = _known(values, len(keys))
     tracks = ragged(track_offsets, len(keys), "track_offsets", "frames")
     _rising(keys, tracks, "frames")
     if not within >= 0:
@@ -171,6 +157,19 @@ def fewest_keyframes(frames: Any, values: Any, track_offsets: Any, within: float
     kept = np.zeros(len(keys), np.bool_)
     _tracks.fewest(keys, known, tracks, float(within), kept)
     return kept
+
+
+def _known(values: Any, count: int) -> Array:
+    """Finite values, a row for each of `count` frames."""
+    known = np.asarray(values)
+    known = vector(
+        known.reshape(0, 0) if known.size == 0 and known.ndim == 1 else known, np.float64, "values", 2
+    )
+    if len(known) != count:
+        raise ValueError(f"values: expected one row per frame ({count}), got {len(known)}")
+    if not all_finite(known.reshape(-1)):
+        raise ValueError("values: expected finite numbers")
+    return known
 
 
 def _pieces(segments: Any, segment_offsets: Any, tracks: Array) -> tuple[Array, Array]:

@@ -254,6 +254,18 @@ def test_a_kernel_and_its_helpers_share_one_file():
 
 
 @compiled
+def test_warming_compiles_every_kernel():
+    script = """
+import sys
+from annokit_fast import _jit, _warm
+_warm.warm()
+called = [(module, name) for module, name in _jit.kernels() if not name.startswith("_")]
+print(len(called) > 30, [entry for entry in called if not getattr(sys.modules[entry[0]], entry[1]).overloads])
+"""
+    assert run(script, {**os.environ, "PYTHONPATH": str(ROOT)}) == ["True", "[]"]
+
+
+@compiled
 def test_warming_leaves_nothing_to_compile():
     script = """
 import numpy as np

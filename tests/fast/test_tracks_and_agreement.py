@@ -88,7 +88,7 @@ def test_frames_that_cannot_be_thinned_are_refused(problem, arguments):
 
 @pytest.mark.parametrize(("problem", "arguments"), [
     ("rising frames within a track", ([2, 1], [[0.0], [1.0]], [0, 2], 3)),
-    ("one row per key frame", ([1], [[0.0], [1.0]], [0, 1], 3)),
+    ("one row per frame", ([1], [[0.0], [1.0]], [0, 1], 3)),
     ("finite", ([1], [[np.nan]], [0, 1], 3)),
     (">= 0", ([1], [[0.0]], [0, 1], -3)),
     ("end at 1", ([1], [[0.0]], [0, 2], 3)),
