@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -58,12 +59,13 @@ def read(
     limits: Limits = DEFAULT_LIMITS,
     **options: Any,
 ) -> Dataset:
-    """Open labels of any known format as a `Dataset`; nothing is downloaded.
+    """Open labels of any known format as a `Dataset`; nothing is fetched but what `source` names.
 
     Parameters
     ----------
     source : path, bytes, binary stream, parsed document, or a list of these
-        Several are read one after the other.
+        Several are read one after the other. ``s3://``, ``gs://``, ``az://`` and ``https://`` addresses are
+        copied to a temporary folder (extra `cloud`).
     format : str, optional
         A name from `annokit.formats()`; detected when not given.
     on_error : {"raise", "skip"}
@@ -128,7 +130,8 @@ def _tell_apart(opened: Sequence[Source]) -> None:
 
 
 def _opened(source: Labels, limits: Limits = DEFAULT_LIMITS) -> list[Source]:
-    return [open_source(one, limits) for one in sources(_serialised(source))]
+    opened = sources(_serialised(source), partial(open_source, limits=limits))
+    return [open_source(one, limits) for one in opened]  # a Source that was given may be an archive
 
 
 def _serialised(source: Any) -> Any:

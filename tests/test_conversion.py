@@ -138,7 +138,7 @@ def test_a_dataset_reads_again_in_each_loop(source: Path) -> None:
         (lambda s, t: annokit.convert(s, t, to="ground-truth-responses"), "can be read, not written"),
         (lambda s, t: annokit.convert(s, t, to="yolo", task="fly"), "task"),
         (lambda s, t: annokit.convert(s, t, to="coco", on_error="ignore"), "quarantine"),
-        (lambda s, t: annokit.read("https://example.com/export.json"), "never downloads"),
+        (lambda s, t: annokit.read("http://example.com/export.json"), "does not fetch"),
         (lambda s, t: annokit.detect(b"hello"), "no known format"),
         (lambda s, t: annokit.read([]), "empty list"),
         (lambda s, t: annokit.read(s, on_error="quarantine"), "needs an output"),

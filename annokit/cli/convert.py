@@ -92,7 +92,7 @@ def command(
     from annokit.io.archives import open_source
 
     with progress(sources, quiet=quiet) as advance:
-        opened = [open_source(source, settings["limits"]) for source in sources]
+        opened = [open_source(source, settings["limits"], advance) for source in sources]
         check_options(options, opened, format, to)
         account = convert(
             opened, target, to=to, format=format, report=report, progress=advance, **settings, **options

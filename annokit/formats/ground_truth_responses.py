@@ -30,6 +30,7 @@ from annokit.formats._ground_truth_tree import (
     has_answers,
     looks_like_responses,
 )
+from annokit.io.archives import open_source
 from annokit.io.batches import batched
 from annokit.io.gc import paused_gc
 from annokit.io.source import Source
@@ -141,7 +142,7 @@ class _Rows:
 def _manifest(source: Source, options: ReadOptions) -> Source | None:
     """The manifest the user named, or the output manifest of the job that was given."""
     if options.manifest is not None:
-        return Source(options.manifest)
+        return open_source(options.manifest, source.limits)
     if source.path is None or not source.is_dir:
         return None
     return next((Source(source.path / name) for name in MANIFESTS if (source.path / name).is_file()), None)

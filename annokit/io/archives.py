@@ -17,7 +17,7 @@ import unicodedata
 import weakref
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -25,6 +25,7 @@ from typing import IO
 from annokit.errors import InputError, UnsafeInput, UsageError, Where, shown
 from annokit.io.limits import DEFAULT_LIMITS, Limits
 from annokit.io.names import local_name
+from annokit.io.remote import fetched, is_remote
 from annokit.io.source import Readable, Source
 
 __all__ = ["open_source"]
@@ -51,8 +52,20 @@ _FREE = 64 << 20
 _CHUNK = 1 << 20
 
 
-def open_source(spec: Readable | Source, limits: Limits = DEFAULT_LIMITS) -> Source:
-    """What is to be read; of a zip, tar or gzip file, the labels in it.
+def open_source(
+    spec: Readable | Source,
+    limits: Limits = DEFAULT_LIMITS,
+    progress: Callable[[int], None] | None = None,
+) -> Source:
+    """What is to be read; of a zip, tar or gzip file, the labels in it; of an address, a copy.
+
+    Parameters
+    ----------
+    spec : path, bytes, binary stream or Source
+        Or an address, see `annokit.io.remote`.
+    limits : Limits
+    progress : callable, optional
+        Called with numbers of bytes that were fetched.
 
     Raises
     ------
@@ -70,7 +83,10 @@ def open_source(spec: Readable | Source, limits: Limits = DEFAULT_LIMITS) -> Sou
     >>> open_source(b"[]").name
     '<bytes>'
     """
-    source = spec if isinstance(spec, Source) else Source(spec)
+    if isinstance(spec, str) and is_remote(spec):
+        source = fetched(spec, limits, progress)
+    else:
+        source = spec if isinstance(spec, Source) else Source(spec)
     if source.path is None or source.is_dir or source.origin != source.path:
         return source
     unpack = _UNPACK.get(_kind(source.head(512)))

@@ -9,7 +9,7 @@ import shutil
 import stat
 import tempfile
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
@@ -68,9 +68,7 @@ class Source:
 
     def _located(self, name: str) -> Path:
         if _URL.match(name):
-            raise UsageError(
-                f"annokit never downloads, got {shown(name)}", hint="fetch it and give the path of the copy"
-            )
+            raise UsageError(f"annokit does not fetch {shown(name)}", hint=_hint(name))
         path = Path(name)
         with reading(name, hint=f"looked in {path.parent.absolute()}"):
             mode = path.stat().st_mode
@@ -136,10 +134,19 @@ def reading(name: str, hint: str | None = None) -> Iterator[None]:
         raise InputError(f"cannot read: {text}", where=Where(name), hint=hint) from error
 
 
-def sources(spec: Readable | Source | Iterable[Readable | Source]) -> tuple[Source, ...]:
+def _hint(url: str) -> str:
+    """What to give instead of an address."""
+    if url.startswith("dbfs:"):
+        return "give the path under /Volumes/ or /dbfs/"
+    return "s3://, gs://, az:// and https:// are read where they are named as input; else give a copy"
+
+
+def sources(
+    spec: Readable | Source | Iterable[Readable | Source], open: Callable[[Readable], Source] = Source
+) -> tuple[Source, ...]:
     """The sources behind the argument of `annokit.read`: one readable thing, or a list or tuple of them.
 
-    What is a `Source` already stays as it is.
+    What is a `Source` already stays as it is; `open` makes one of anything else.
 
     Examples
     --------
@@ -149,4 +156,4 @@ def sources(spec: Readable | Source | Iterable[Readable | Source]) -> tuple[Sour
     parts = spec if isinstance(spec, list | tuple) else (spec,)
     if not parts:
         raise UsageError("expected something to read, got an empty list")
-    return tuple(part if isinstance(part, Source) else Source(part) for part in parts)
+    return tuple(part if isinstance(part, Source) else open(part) for part in parts)

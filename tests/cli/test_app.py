@@ -69,7 +69,7 @@ def test_every_command_explains_itself(name: str) -> None:
         (["detect", "{nothing}"], 2, "looks like no known format"),
         (["info", "{broken}", "--from", "coco"], 3, "broken.json"),
         (["info", "{coco}", "--max-document-bytes", "10"], 4, "--max-document-bytes"),
-        (["detect", "https://host/a.json?token=secret"], 2, "annokit never downloads"),
+        (["detect", "http://host/a.json?token=secret"], 2, "annokit does not fetch"),
         (["view", "{coco}", "--row", "x\x1b[31m", "-o", "a.svg"], 2, r"no data row is called 'x\x1b[31m'"),
         (["view", "{coco}", "--row", "x", "-o", "a.gif"], 2, ".svg or .png"),
     ],
