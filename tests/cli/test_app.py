@@ -173,7 +173,7 @@ def on_terminal(*words: object, feed: bytes = b"", **environment: str) -> tuple[
 def _feed(process: subprocess.Popen[bytes], data: bytes) -> None:
     with process, process.stdin as handle:  # type: ignore[union-attr]  # it is a pipe
         if data:
-            time.sleep(2.2)
+            time.sleep(4)  # the program has started by then, and the bar had its second
             handle.write(data)
 
 
