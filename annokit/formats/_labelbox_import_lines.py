@@ -73,7 +73,7 @@ def groups(label: Label) -> Iterator[list[Annotation]]:
     found: dict[Any, list[Annotation]] = {}
     for place, one in enumerate(label.annotations):
         key: Any = place
-        if isinstance(one, Classification) and one.kind == "text" and (one.frames or _is_value(one)):
+        if isinstance(one, Classification) and _is_value(one):
             key = "text", one.tool_name, one.tool_id, one.message_id
         elif isinstance(one, Track) and is_of_masks(one):
             key = "masks", one.frames.tobytes(), images_of(one), one.id
@@ -87,8 +87,9 @@ def _kept(one: Any) -> dict[str, Any]:
 
 
 def _is_value(one: Classification) -> bool:
-    """Whether it was one of the values of a question over frames."""
-    return _kept(one).get("values") is True
+    """Whether it is one of the texts of a question over frames."""
+    is_text = one.kind in ("text", "date", "number")
+    return is_text and (bool(one.frames) or _kept(one).get("values") is True)
 
 
 class LabelLines:
@@ -110,9 +111,7 @@ class LabelLines:
         self._row, self._options, self._run = row, options, run
         self._own = f"{row.id}\0{number}"
         self._base = 0 if row.asset.media_type == "audio" else 1
-        self._head = {"dataRow": _row_json(row, options.rows_by, mark)}
-        if label.is_benchmark:
-            self._head["isBenchmarkReferenceLabel"] = True  # type: ignore[assignment]  # beside the row
+        self._mark, self._is_benchmark = mark, label.is_benchmark
         self._uuids: set[str] = set()
         self._lost: Census = Counter()
 
@@ -135,13 +134,14 @@ class LabelLines:
         elif isinstance(one, Relationship):
             made = self._link(one)
         elif isinstance(one, Classification):
-            is_text = one.kind == "text" and (one.frames or _is_value(one))
-            made = self._texts(group) if is_text else self._question(one, (), top=True) | self._uuid(one.id)
+            is_value = _is_value(one)
+            made = self._texts(group) if is_value else self._question(one, (), top=True) | self._uuid(one.id)
         else:
             made = self._object(one)
         if isinstance(made.get("uuid"), str):
             self._uuids.add(made["uuid"])
-        return self._head | made
+        head: dict[str, Any] = {"dataRow": _row_json(self._row, self._options.rows_by, self._mark)}
+        return head | ({"isBenchmarkReferenceLabel": True} if self._is_benchmark else {}) | made
 
     def _uuid(self, given: str | None) -> dict[str, Any]:
         """An id as it was read; one from elsewhere becomes a UUID, the same in every run."""
@@ -305,4 +305,7 @@ def _row_json(row: DataRow, by: str, mark: Any) -> dict[str, str]:
     if by == "auto":
         is_id = mark == "id" or (mark is None and _CUID.fullmatch(row.id) is not None)
         by = "id" if is_id else "global-key"
-    return {"id": row.id} if by == "id" else {"globalKey": row.global_key or row.name}
+    found = {"id": row.id} if by == "id" else {"globalKey": row.global_key or row.name}
+    if not all(found.values()):
+        raise NoPlace("a data row without an id or a name cannot be named", "no-name")
+    return found

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from annokit.errors import InputError
 from annokit.formats import _labelbox_v1_wire as wire
 from annokit.formats._labelbox import Batch, Masks, located, metadata_of, reviews_of
+from annokit.formats._labelbox_v1_frames import FrameFolder
 from annokit.formats._labelbox_v1_objects import NAME, ObjectBuilder, classifications
 from annokit.formats._labelbox_v1_video import video_annotations
 from annokit.io.faults import BAD_JSON, decode_error
@@ -25,6 +26,7 @@ _KEPT_OF_ROW = {
     "dataset_name": "Dataset Name",
     "media_attributes": "Media Attributes",
     "workflow": "DataRow Workflow Info",
+    "media_type": "media_type",
 }
 _VIDEOS = re.compile(r"\.(mp4|mov|avi|mkv|webm|m4v)(\?|$)", re.IGNORECASE)
 
@@ -36,8 +38,8 @@ class _Tiles(msgspec.Struct):
 class RowBuilder:
     """Makes a data row with one label of each entry of one batch; what cannot be one is rejected."""
 
-    def __init__(self, batch: Batch[wire.Entry], masks: Masks) -> None:
-        self._batch = batch
+    def __init__(self, batch: Batch[wire.Entry], masks: Masks, frames: FrameFolder) -> None:
+        self._batch, self._masks, self._frames = batch, masks, frames
         objects = (one for _, entry in batch.records for one in _objects(entry.label))
         self._shapes = ObjectBuilder(objects, batch.run, masks)
 
@@ -86,20 +88,20 @@ class RowBuilder:
             project_name=entry.project_name,
             url=entry.view_label,
             reviews=reviews_of(entry.reviews, "createdBy", "createdAt"),
-            annotations=self._annotations(number, entry.label, asset),
+            annotations=self._annotations(number, entry, asset),
             extra={NAME: kept} if kept else {},
         )
 
-    def _annotations(
-        self, number: int, label: wire.Body | list[wire.Frame] | None, asset: Asset
-    ) -> tuple[Annotation, ...]:
-        if isinstance(label, list):
-            self._batch.run.limits.check("max_frames", len(label))
-            return video_annotations(label, self._shapes, asset)
+    def _annotations(self, number: int, entry: wire.Entry, asset: Asset) -> tuple[Annotation, ...]:
+        label, shapes = entry.label, self._shapes
         if label is None:
             return ()
-        if label.frames is not None:
-            raise InputError("labels of video whose frames are a URL are not read yet", code="not-read-yet")
+        if isinstance(label, wire.Body) and label.frames is not None:
+            label = self._frames.read(entry, label.frames)
+            shapes = ObjectBuilder(_objects(label), self._batch.run, self._masks)
+        if isinstance(label, list):
+            self._batch.run.limits.check("max_frames", len(label))
+            return video_annotations(label, shapes, asset)
         made: list[Annotation] = []
         for index, one in enumerate(label.objects or ()):
             try:
@@ -139,7 +141,9 @@ def _is_empty(label: wire.Body | list[wire.Frame] | None) -> bool:
 def _asset(entry: wire.Entry) -> tuple[Asset, dict[str, Any]]:
     """The asset, and what a data row has no field for."""
     kept = {
-        key: value for name, key in _KEPT_OF_ROW.items() if (value := getattr(entry, name)) not in (UNSET, {})
+        key: value
+        for name, key in _KEPT_OF_ROW.items()
+        if (value := getattr(entry, name)) not in (UNSET, None, {})
     }
     if entry.metadata not in (UNSET, []) and not metadata_of(entry.metadata):
         kept["DataRow Metadata"] = entry.metadata
@@ -193,6 +197,8 @@ def _score(value: float | None) -> float | None:
 def _kept_of_label(entry: wire.Entry) -> dict[str, Any]:
     """What a label has no field for, under the names of the export."""
     kept = dict(entry.extra or {})
+    if entry.is_benchmark is not None and not entry.is_benchmark:
+        kept["Is Benchmark"] = entry.is_benchmark
     if entry.benchmark_id not in (UNSET, None):
         kept["Benchmark ID"] = entry.benchmark_id
     if entry.seconds_to_create is not None and entry.seconds_to_label is not None:

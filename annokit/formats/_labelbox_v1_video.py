@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from msgspec import UNSET
@@ -40,6 +41,8 @@ def video_annotations(
 
 def _track(entries: Sequence[tuple[int, wire.Object]], builder: ObjectBuilder, asset: Asset) -> Track:
     first = entries[0][1]
+    beside: list[dict[str, Any]] = [{} for _ in entries]
+    shapes = [builder.shape(one, asset, more)[0] for (_, one), more in zip(entries, beside, strict=True)]
     frames = np.array([frame for frame, _ in entries], np.int64)
     return Track(
         tool_name=first.title,
@@ -50,16 +53,22 @@ def _track(entries: Sequence[tuple[int, wire.Object]], builder: ObjectBuilder, a
         tool_id=first.schema_id,
         value=first.value,
         classifications=ranged((frame, classifications(one.classifications)) for frame, one in entries),
-        extra=_kept(entries),
-        **columns([builder.shape(one, asset, {})[0] for _, one in entries], str(first.feature_id)),
+        extra=_kept(entries, beside),
+        **columns(shapes, str(first.feature_id)),
     )
 
 
-def _kept(entries: Sequence[tuple[int, wire.Object]]) -> dict[str, dict[str, object]]:
+def _kept(
+    entries: Sequence[tuple[int, wire.Object]], beside: Sequence[dict[str, Any]]
+) -> dict[str, dict[str, object]]:
     """The colour, and what single frames have beside their shape: under their number in the export."""
     first = entries[0][1]
     kept: dict[str, object] = {} if first.color is UNSET else {"color": first.color}
-    frames = {str(frame + 1): more for frame, one in entries if (more := _kept_of_frame(one))}
+    frames = {
+        str(frame + 1): more
+        for (frame, one), shape in zip(entries, beside, strict=True)
+        if (more := shape | _kept_of_frame(one))
+    }
     if frames:
         kept["frames"] = frames
     return {NAME: kept} if kept else {}

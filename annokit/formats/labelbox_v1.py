@@ -2,7 +2,8 @@
 
 Source of the format: the fixtures and the former parser of the platform's SDK (up to 4.0). Entries of one data row
 become one row with several labels. What the model has no field for is kept in ``extra["labelbox-v1"]``.
-Videos whose frames are listed become tracks, with frames from 0 on; those whose frames are only a URL are refused.
+Videos become tracks, with frames from 0 on; where an entry has only the URL of its frames, `frames` is the folder they
+were fetched to.
 """
 
 from __future__ import annotations
@@ -10,15 +11,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from operator import attrgetter
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
+from msgspec.structs import replace
 
 from annokit.dataset import Dataset
 from annokit.formats import _labelbox_v1_wire as wire
-from annokit.formats._base import Format, Head, Reader
+from annokit.formats._base import Format, Head, NoOptions, Reader, Writer
 from annokit.formats._labelbox import Masks, ReadOptions, batches
+from annokit.formats._labelbox_v1_frames import FrameFolder
 from annokit.formats._labelbox_v1_objects import NAME
 from annokit.formats._labelbox_v1_rows import RowBuilder, joined
+from annokit.formats._labelbox_v1_write import write
 from annokit.formats._labelbox_waiting import Waiting, totals
 from annokit.io.faults import BAD_JSON
 from annokit.io.gc import paused_gc
@@ -28,6 +34,17 @@ from annokit.model import DataRow
 from annokit.run import Run
 
 __all__ = ["FORMAT"]
+
+
+class V1ReadOptions(ReadOptions, frozen=True):
+    """How the legacy export is read."""
+
+    frames: Annotated[
+        str | None,
+        Meta(
+            description="folder with the frames of videos, as NDJSON files called as labels or data rows are"
+        ),
+    ] = None
 
 
 class _Id(msgspec.Struct):
@@ -42,8 +59,8 @@ def _record_id(line: bytes) -> str | None:
     return found.id
 
 
-def _rows(source: Source, options: ReadOptions, run: Run) -> Iterator[DataRow]:
-    masks = Masks(options, run)
+def _rows(source: Source, options: V1ReadOptions, run: Run) -> Iterator[DataRow]:
+    masks, frames = Masks(options, run), FrameFolder(options.frames, run)
     waiting = Waiting[DataRow](totals(source, run, _Id, attrgetter("id"), _record_id))
     blocks = batches(source, run, wire.Entry, format=NAME, record_id=_record_id)
     while True:
@@ -53,7 +70,7 @@ def _rows(source: Source, options: ReadOptions, run: Run) -> Iterator[DataRow]:
                 break
             for row_id in batch.lost:
                 waiting.add(row_id, None)
-            for row_id, row in RowBuilder(batch, masks).rows():
+            for row_id, row in RowBuilder(batch, masks, frames).rows():
                 waiting.add(row_id, row)
         yield from map(joined, waiting.complete())
     yield from map(joined, waiting.complete(everything=True))
@@ -65,8 +82,10 @@ def _sniff(head: Head) -> bool:
     )
 
 
-def _read(source: Source, options: ReadOptions) -> Dataset:
-    plain = Dataset(lambda run: _rows(source, ReadOptions(), run))  # classes and names need no masks
+def _read(source: Source, options: V1ReadOptions) -> Dataset:
+    plain = Dataset(
+        lambda run: _rows(source, replace(options, masks=None), run)
+    )  # classes and names need no masks
     return Dataset(
         lambda run: _rows(source, options, run),
         outline=lambda: plain.outline,
@@ -79,5 +98,6 @@ FORMAT = Format(
     name=NAME,
     title="Labelbox legacy export v1 (JSON)",
     sniff=_sniff,
-    reader=Reader(read=_read, options=ReadOptions),
+    reader=Reader(read=_read, options=V1ReadOptions),
+    writer=Writer(write=write, options=NoOptions, target="file", keeps_details=True),
 )

@@ -27,6 +27,7 @@ from annokit.model import (
 )
 from annokit.report import Report
 from annokit.run import Run
+from tests.formats.labelbox_rules import differences, documents
 
 Json = dict[str, Any]
 BBOX = {"top": 1, "left": 2, "height": 3, "width": 4}
@@ -190,7 +191,7 @@ def test_tracks_of_other_shapes_and_answers_over_frames() -> None:
         ([frame(1, thing(bbox=BBOX, featureId=None))], "expected a featureId in frame 1"),
         (
             {"frames": "https://api.labelbox.com/v1/frames/x"},
-            "labels of video whose frames are a URL are not read yet",
+            "the frames of this video are only a URL",
         ),
     ],
 )
@@ -396,3 +397,80 @@ def test_any_value_in_any_place_is_read_or_named(data: Path) -> None:
             assert rows[-1].id == "last"
             assert len(rows) + run.report.kinds.get("labels", {}).get("skipped", 0) == 2
             assert all(parse(dump(row)) == row for row in rows)
+
+
+@pytest.mark.parametrize("name", ["l1.ndjson", "r1", "abc.json"])
+def test_frames_that_were_fetched(name: str, data: Path, tmp_path: Path) -> None:
+    whole = json.loads((data / "labelbox" / "v1_video.json").read_bytes())
+    (tmp_path / name).write_text("\n".join(map(json.dumps, whole["Label"])))
+    said = {"frames": "https://api.labelbox.com/v1/frames/abc?token=x"}
+    (row,) = annokit.read([entry(said)], format="labelbox-v1", frames=str(tmp_path))
+    (inlined,) = annokit.read(data / "labelbox" / "v1_video.json")
+    assert row.labels[0].annotations == inlined.labels[0].annotations
+    assert row.asset.media_type == "video"
+    (tmp_path / name).write_text('{"frameNumber": 0}')
+    with pytest.raises(InputError, match=rf"{name}.*frameNumber: expected int >= 1"):
+        list(annokit.read([entry(said)], format="labelbox-v1", frames=str(tmp_path)))
+    (tmp_path / name).unlink()
+    with pytest.raises(InputError, match="the frames of this video are not in"):
+        list(annokit.read([entry(said)], format="labelbox-v1", frames=str(tmp_path)))
+
+
+@pytest.mark.parametrize("name", ["image", "text", "pdf", "video"])
+def test_the_real_exports_are_written_as_they_stood(name: str, data: Path, tmp_path: Path) -> None:
+    path, target = data / "labelbox" / f"v1_{name}.json", tmp_path / "out.json"
+    annokit.convert(path, target, to="labelbox-v1", strict=True, verify=True)
+    assert differences(documents(path), documents(target)) == []
+
+
+def test_everything_there_is_is_written_as_it_stood(tmp_path: Path) -> None:
+    ring = [[-58.5, -34.5], [-58.5, -34.25], [-58.25, -34.25], [-58.25, -34.5], [-58.5, -34.5]]
+    odd_ring = [*ring[1:], ring[1]]
+    option = {"featureId": "o", "schemaId": "os", "title": "yes", "value": "yes"}
+    questions = [
+        {"title": "dropdown", "answer": [option]},
+        {
+            "title": "checklist",
+            "answers": [option, option | {"classifications": [{"title": "t", "answer": "x"}]}],
+        },
+        {"title": "silent", "mood": 1},
+    ]
+    objects = [
+        thing(type="rectangle", geometry={"coordinates": [ring]}),
+        thing(type="rectangle", geometry={"coordinates": [odd_ring]}),
+        thing(type="polygon", geometry={"coordinates": [ring]}),
+        thing(type="polyline", geometry={"coordinates": ring[:3]}),
+        thing(type="point", geometry={"coordinates": [1, 2]}),
+        thing(type="torus", geometry={"coordinates": []}),
+        thing(bbox={"top": 10, "left": 5, "height": -4, "width": 3}),
+        thing(bbox=BBOX | {"angle": 1}, hologram=3, classifications=questions),
+        thing(hologram=3),
+    ]
+    tiles = json.dumps({"tileLayerUrl": "https://example.com/{z}/{x}/{y}.png", "epsg": "Simple"})
+    scores = {"Agreement": 0.5, "Benchmark Agreement": -1, "Benchmark ID": "l0", "Is Benchmark": 0}
+    entries = [
+        entry(
+            {
+                "objects": objects,
+                "classifications": questions,
+                "relationships": [{"title": "on", "source": "f"}],
+            },
+            Labeled_Data=tiles,
+            Skipped=False,
+            Reviews=[{"score": 1, "id": "v", "createdBy": "b@example.com", "note": "x"}],
+            Created_At="2021-07-13T21:19:39.000Z",
+            Seconds_to_Label=9.5,
+            Seconds_to_Create=7,
+            Brand_New=[1],
+            Data_Split="train",
+        )
+        | scores
+        | {
+            "Media Attributes": {"height": 30, "width": 40},
+            "DataRow Metadata": [{"schema_name": "city", "value": 1}],
+        },
+        entry({}, "r2", Skipped=True, Agreement=-1, Benchmark_Agreement=-1),
+    ]
+    target = tmp_path / "out.json"
+    annokit.convert(entries, target, to="labelbox-v1", format="labelbox-v1", strict=True, verify=True)
+    assert differences(entries, documents(target)) == []
