@@ -36,6 +36,8 @@ NAMES = (
     "coco-panoptic",
     "coco-results",
     "conll",
+    "geojson",
+    "geotiff",
     "ground-truth",
     "ground-truth-responses",
     "hf-ner",

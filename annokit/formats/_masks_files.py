@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annokit.errors import LimitExceeded
+from annokit.geometry.georeference import Georeference
 
-__all__ = ["csv_line", "label_map_of", "mask_folder", "png"]
+__all__ = ["csv_line", "geotiff", "label_map_of", "mask_folder", "png"]
 
 
 def label_map_of(image: str) -> str:
@@ -33,15 +34,34 @@ def png(pixels: NDArray[np.generic]) -> bytes:
     """A grey PNG: of 8 bits, or of 16 where a value is above 255."""
     from PIL import Image
 
+    out = io.BytesIO()
+    Image.fromarray(_narrow(pixels)).save(out, "PNG")
+    return out.getvalue()
+
+
+def _narrow(pixels: NDArray[np.generic]) -> NDArray[Any]:
     top = int(pixels.max(initial=0))
     if top > 0xFFFF:
         raise LimitExceeded(
-            f"a PNG holds values up to 65535, got {top}", hint="--kind objects writes a file for each object"
+            f"a label map holds values up to 65535, got {top}",
+            hint="--kind objects writes a file for each object",
         )
-    out = io.BytesIO()
-    dtype = np.uint8 if top <= 0xFF else np.uint16
-    Image.fromarray(np.ascontiguousarray(pixels, dtype)).save(out, "PNG")
-    return out.getvalue()
+    return np.ascontiguousarray(pixels, np.uint8 if top <= 0xFF else np.uint16)
+
+
+def geotiff(pixels: NDArray[np.generic], place: Georeference) -> bytes:
+    """The same as a GeoTIFF of one band, 0 being no data."""
+    from rasterio.io import MemoryFile
+
+    values = _narrow(pixels)
+    height, width = values.shape
+    profile = {"height": height, "width": width, "count": 1, "dtype": values.dtype.name, "nodata": 0}
+    with MemoryFile() as memory:
+        with memory.open(
+            driver="GTiff", crs=place.crs, transform=place.transform, compress="deflate", **profile
+        ) as out:
+            out.write(values, 1)
+        return bytes(memory.read())
 
 
 def csv_line(*values: Any) -> bytes:

@@ -16,9 +16,10 @@ from annokit.dataset import Dataset
 from annokit.formats._base import Options
 from annokit.formats._classes import Classes
 from annokit.formats._image_files import ImageDir, Images, Page, Pages
-from annokit.formats._masks_files import csv_line, label_map_of, mask_folder, png
+from annokit.formats._masks_files import csv_line, geotiff, label_map_of, mask_folder, png
 from annokit.formats._masks_paint import Painted, paint
 from annokit.formats._yolo_layout import NAMES_FILE
+from annokit.geometry.georeference import Georeference, find_georeference
 from annokit.geometry.pixels import drawable, pixels_of
 from annokit.io.batches import batched
 from annokit.io.output import write_many
@@ -62,6 +63,12 @@ class WriteOptions(Options, frozen=True):
     ] = "skip"
     images: Annotated[Images, Meta(description="put the image files beside the masks")] = "none"
     image_dir: ImageDir = None
+    georeference: Annotated[
+        bool,
+        Meta(
+            description="write GeoTIFFs where the images are GeoTIFFs, with their transform and CRS (annokit[geo])"
+        ),
+    ] = False
 
 
 def write(dataset: Dataset, target: Path, options: WriteOptions, run: Run) -> None:
@@ -74,7 +81,7 @@ def write(dataset: Dataset, target: Path, options: WriteOptions, run: Run) -> No
     with (target / NAMES_FILE).open("wb") as names, (target / "objects.csv").open("wb") as table:
         table.write(csv_line("file", "value", "class_id", "class", "annotation_id"))
         pages = Pages(dataset.outline.keys, target, names, options.images, photos, run.report, label_map_of)
-        writer = _Writer(target, options, classes, table, run.report)
+        writer = _Writer(target, options, classes, table, run.report, photos)
         for rows in batched(drawable(dataset.rows(run), run), _BATCH):
             writer.write(pages.open(rows))
     if options.kind == "semantic":
@@ -93,6 +100,7 @@ class _Writer(msgspec.Struct, gc=False):
     classes: Classes
     table: IO[bytes]
     report: Report
+    photos: Photos
 
     def write(self, pages: Sequence[Page]) -> None:
         """The masks of some images, with their account."""
@@ -113,9 +121,19 @@ class _Writer(msgspec.Struct, gc=False):
                 batch[np.array(kept, np.int64)], page.size, numbers, self.options.kind, self.options.order
             )
             for name, image in self._files(page, painted, here, numbers):
-                names.append(name)
-                files.append(png(image))
+                place = self._place(page)
+                names.append(name if place is None else f"{name.removesuffix('.png')}.tif")
+                files.append(png(image) if place is None else geotiff(image, place))
         write_many(self.target, names, files)
+
+    def _place(self, page: Page) -> Georeference | None:
+        """Where the pixels of an image are on earth, if that was asked for and is known."""
+        file = self.photos.find(page.row.name, page.row.asset.uri) if self.options.georeference else None
+        found = None if file is None else find_georeference(file.parent, file.name)
+        if found is None and self.options.georeference:
+            message = "no GeoTIFF of it is in the folder of images (--image-dir), so its mask is a PNG"
+            self.report.note("not-on-earth", "data_rows", message, example=page.row.name, lossy=True)
+        return found
 
     def _files(
         self, page: Page, painted: Painted, objects: Sequence[ObjectAnnotation], numbers: NDArray[np.int64]

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 import annokit
 from annokit.model import Asset, Box, DataRow, Label, Line, ObjectAnnotation, Polygon, TextSpan, Track
@@ -19,7 +20,22 @@ OBJECTS = "object:"
 
 def rows(name: str) -> list[DataRow]:
     """Rows of the medium the format is of."""
-    return {"mot": videos, "conll": texts, "hf-ner": texts, "spacy": texts}.get(name, images)()
+    return {"geojson": maps, "mot": videos, "conll": texts, "hf-ner": texts, "spacy": texts}.get(
+        name, images
+    )()
+
+
+def maps() -> list[DataRow]:
+    return [
+        replace(
+            row,
+            labels=tuple(
+                replace(label, annotations=tuple(replace(one, space="geo") for one in label.objects))
+                for label in row.labels
+            ),
+        )
+        for row in images()
+    ]
 
 
 def texts() -> list[DataRow]:
@@ -147,7 +163,7 @@ def test_a_failing_write_leaves_nothing(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in WRITABLE if name not in ("mot", "conll", "hf-ner", "spacy")]
+    "name", [name for name in WRITABLE if name not in ("geojson", "mot", "conll", "hf-ner", "spacy")]
 )
 def test_one_image_of_an_impossible_size_costs_no_other(name: str, tmp_path: Path) -> None:
     shape = ObjectAnnotation(tool_name="car", geometry=Box(x=1, y=1, width=3, height=4), confidence=0.5)
