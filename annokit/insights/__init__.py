@@ -10,11 +10,12 @@ from annokit.insights.engines import ENGINES, sql_script
 from annokit.insights.pace import Forecast, forecast
 from annokit.insights.report import dashboard
 from annokit.insights.summary import Summary, markdown, summarise
-from annokit.insights.views import BLOG_VIEWS, VIEWS, Insights, Settings, open_insights, tables
+from annokit.insights.views import BLOG_VIEWS, QUALITY, VIEWS, Insights, Settings, open_insights, tables
 
 __all__ = [
     "BLOG_VIEWS",
     "ENGINES",
+    "QUALITY",
     "VIEWS",
     "Forecast",
     "Insights",

@@ -97,6 +97,9 @@ def _notes(insights: Insights, summary: Summary) -> Iterator[str]:
             f"{summary.labelled:,} of {summary.data_rows:,} data rows have answers, given from "
             f"{summary.first:%Y-%m-%d %H:%M} to {summary.last:%Y-%m-%d %H:%M} UTC; the charts count in {zone} time."
         )
+    for row in summary.alpha:
+        alpha, low, high = row["alpha"], row["low"], row["high"]
+        yield f"Krippendorff's alpha of {row['element']}: {alpha:.2f} (95 % interval {low:.2f} to {high:.2f})."
     left = [
         f"{count:,} {what}"
         for count, what in (
@@ -162,7 +165,8 @@ def _lists(insights: Insights, summary: Summary) -> Iterator[Html]:
     )
     yield _list(
         "Workers",
-        "Agreement: the share of labels that most of the others gave, too, with its 95 % interval. Times are medians.",
+        "Agreement: the share of labels that most of the others gave, too, with its 95 % interval. Times are medians. Skill: how likely "
+        "an answer is right, by the EM of annokit consensus, which is told no truth.",
         table(*_workers(insights)),
     )
     rows = [
@@ -172,9 +176,9 @@ def _lists(insights: Insights, summary: Summary) -> Iterator[Html]:
             row["answers"],
             row["data_rows"],
             row["marks"],
-            row["share"],
-            row["weight"],
-            row["imbalance"],
+            round(100 * row["share"], 1),
+            round(row["weight"], 3),
+            round(row["imbalance"], 2),
         ]
         for row in summary.labels[:_MOST]
     ]
@@ -197,30 +201,22 @@ def _list(title: str, note: str, content: Html | None, otherwise: str = "") -> H
 _WORKERS = """
 SELECT COALESCE(w.worker, '(not said)'), w.answers, w.data_rows, w.days, ROUND(100 * w.share, 1), ROUND(s.median, 1),
   CAST(s.answers_per_hour AS INTEGER), ROUND(100 * a.agreement, 1), ROUND(100 * a.low, 1), ROUND(100 * a.high, 1),
-  a.compared
+  a.compared, ROUND(100 * q.skill, 1)
 FROM answers_per_worker w
 LEFT JOIN seconds_per_worker s ON s.worker = w.worker
 LEFT JOIN agreement_per_worker a ON a.worker = w.worker
+LEFT JOIN (SELECT worker, SUM(skill * answers) / SUM(answers) AS skill FROM skill_per_worker GROUP BY worker) q
+  ON q.worker = w.worker
 ORDER BY w.answers DESC, w.worker
 """
 
 
+_COLUMNS = "worker,answers,data rows,days,share %,seconds,an hour,agreement %,from,to,compared,skill %"  # as selected
+
+
 def _workers(insights: Insights) -> tuple[list[str], list[list[Any]]]:
-    header = [
-        "worker",
-        "answers",
-        "data rows",
-        "days",
-        "share",
-        "seconds",
-        "an hour",
-        "agreement",
-        "from",
-        "to",
-        "compared",
-    ]
     rows = insights.rows(_WORKERS)
     lines = [list(row) for row in rows[:_MOST]]
     if len(rows) > _MOST:
-        lines.append([f"{len(rows) - _MOST:,} more; --tables has all", *[None] * (len(header) - 1)])
-    return header, lines
+        lines.append([f"{len(rows) - _MOST:,} more; --tables has all", *(None for _ in rows[0][1:])])
+    return _COLUMNS.split(","), lines

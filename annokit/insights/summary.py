@@ -59,8 +59,8 @@ class Summary(msgspec.Struct, frozen=True):
         Of the labels that could be compared, the share that most others gave, too; the mean share of others.
     compared : int
         How many those are.
-    labels, busiest, flags : list of dict
-        Rows of `answers_per_label`, of `answers_per_worker` (ten), of `worker_flags`.
+    alpha, labels, busiest, flags : list of dict
+        Rows of `alpha_per_question`, of `answers_per_label`, of `answers_per_worker` (ten), of `worker_flags`.
     """
 
     data_rows: int
@@ -82,6 +82,7 @@ class Summary(msgspec.Struct, frozen=True):
     compared: int
     agreement: float | None
     pairwise: float | None
+    alpha: list[dict[str, Any]]
     labels: list[dict[str, Any]]
     busiest: list[dict[str, Any]]
     flags: list[dict[str, Any]]
@@ -131,6 +132,7 @@ def summarise(insights: Insights, goal: int | None = None) -> Summary:
         compared=agreement[0],
         agreement=agreement[1],
         pairwise=agreement[2],
+        alpha=insights.table("alpha_per_question").to_pylist(),
         labels=insights.table("answers_per_label").to_pylist(),
         busiest=busiest,
         flags=insights.table("worker_flags").to_pylist(),
@@ -183,6 +185,9 @@ def _facts(summary: Summary) -> Iterator[str]:
         yield f"{summary.seconds_median:.0f} s a task (median), {summary.seconds_q90:.0f} s for the slowest tenth ({source})"
     if summary.agreement is not None:
         yield f"{summary.agreement:.1%} of {summary.compared:,} labels are what most others gave, too"
+    for row in summary.alpha:
+        alpha, low, high = row["alpha"], row["low"], row["high"]
+        yield f"{_cell(row['element'])}: Krippendorff's alpha {alpha:.2f} (95 %: {low:.2f} to {high:.2f})"
     yield _outlook(summary.forecast)
     for count, what in (
         (summary.without_time, "answers have no time"),

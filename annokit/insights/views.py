@@ -14,11 +14,12 @@ from annokit.conversion import Labels, read
 from annokit.dataset import Dataset
 from annokit.errors import UsageError
 from annokit.insights.answers import Answers, read_answers
+from annokit.insights.quality import alpha_per_question, skill_per_worker
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["BLOG_VIEWS", "VIEWS", "Insights", "Settings", "open_insights", "sql_text", "tables"]
+__all__ = ["BLOG_VIEWS", "QUALITY", "VIEWS", "Insights", "Settings", "open_insights", "sql_text", "tables"]
 
 BLOG_VIEWS = (
     "annotations_per_user",
@@ -43,6 +44,9 @@ VIEWS = (
     "worker_flags",
 )
 """annokit's own views over `answers` and `answer_labels`, each after those it is made of."""
+
+QUALITY = {"alpha_per_question": alpha_per_question, "skill_per_worker": skill_per_worker}
+"""Tables that `annokit.consensus` makes."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,7 +95,7 @@ class Insights(msgspec.Struct, frozen=True):
 
     def tables(self) -> dict[str, pa.Table]:
         """All of them; see `annokit.insights.tables`."""
-        names = ("answers", "answer_labels", "annotations_view", *BLOG_VIEWS, *VIEWS)
+        names = ("answers", "answer_labels", "annotations_view", *BLOG_VIEWS, *VIEWS, *QUALITY)
         return {name: self.table(name) for name in names}
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
@@ -136,6 +140,8 @@ def open_insights(
         name = f"{view}.tables" if view == "annotations_view" else view
         kind = "TABLE" if view == "votes" else "VIEW"  # many are made of it, and it costs the most
         connection.execute(f"CREATE {kind} {view} AS {sql_text(name, chosen)}")
+    for name, make in QUALITY.items():
+        connection.register(name, make(connection))
     return Insights(connection, answers, chosen)
 
 

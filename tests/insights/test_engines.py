@@ -79,6 +79,8 @@ def spark() -> Iterator[Any]:
         "spark.sql.files.openCostInBytes": "1",
         "spark.sql.sources.parallelPartitionDiscovery.threshold": "10000",
         "spark.sql.codegen.wholeStage": "false",  # compiling costs more than it saves here
+        "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
         "spark.sql.adaptive.enabled": "false",
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",

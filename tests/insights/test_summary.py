@@ -15,7 +15,7 @@ from scipy import stats
 
 from annokit import Dataset
 from annokit.cli import app
-from annokit.insights import BLOG_VIEWS, VIEWS, forecast, markdown, open_insights, summarise
+from annokit.insights import BLOG_VIEWS, QUALITY, VIEWS, forecast, markdown, open_insights, summarise
 from annokit.insights.pace import _student
 from annokit.model import Answer, Classification, DataRow, Label
 
@@ -105,7 +105,7 @@ def test_the_command_writes_tables_and_prints(samples: Path, tmp_path: Path) -> 
     done = run(source, "--tables", folder, "--time-zone", "Europe/Berlin")
     assert done.exit_code == 0, done.output
     names = {path.stem for path in folder.glob("*.parquet")}
-    assert names == {"answers", "answer_labels", "annotations_view", *BLOG_VIEWS, *VIEWS}
+    assert names == {"answers", "answer_labels", "annotations_view", *BLOG_VIEWS, *VIEWS, *QUALITY}
     assert pq.read_table(folder / "answers.parquet").num_rows == 48
     assert run(source, "--tables", folder).exit_code == 7  # it is there already
     assert run(source, "--tables", folder, "--overwrite").exit_code == 0

@@ -14,7 +14,7 @@ import pytest
 
 from annokit import Dataset
 from annokit.errors import UsageError
-from annokit.insights import BLOG_VIEWS, VIEWS, Insights, Settings, open_insights, tables
+from annokit.insights import BLOG_VIEWS, QUALITY, VIEWS, Insights, Settings, open_insights, tables
 from annokit.model import Answer, Box, Classification, DataRow, Label, ObjectAnnotation
 from tests.insights.trees import Given, Presto, as_dataset, private_workforce, width_bucket, write_tree
 
@@ -43,10 +43,10 @@ def check_blog(insights: Insights, oracle: Presto) -> None:
 
 
 @pytest.fixture(scope="module")
-def birds(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def birds(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The whole job, unpacked."""
     folder = tmp_path_factory.mktemp("birds")
-    with tarfile.open(shared / "ground_truth/birds_image_classification/ic_data.tar.gz") as archive:
+    with tarfile.open(data / "ground_truth" / "birds.tar.gz") as archive:
         members = [one for one in archive.getmembers() if not Path(one.name).name.startswith("._")]
         archive.extractall(folder, [one for one in members if "worker-response" in one.name], filter="data")
     return folder
@@ -365,7 +365,7 @@ def test_since_leaves_out_what_is_older() -> None:
 
 def test_nothing_gives_empty_tables() -> None:
     made = tables(Dataset.from_rows([]))
-    assert list(made) == ["answers", "answer_labels", "annotations_view", *BLOG_VIEWS, *VIEWS]
+    assert list(made) == ["answers", "answer_labels", "annotations_view", *BLOG_VIEWS, *VIEWS, *QUALITY]
     assert {name for name, table in made.items() if table.num_rows} == {"workers_per_bucket"}
 
 

@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import annokit
 from annokit import Dataset
-from annokit.model import Answer, Classification, DataRow, Label
 
 
 class Given(NamedTuple):
@@ -85,7 +85,9 @@ class Presto:
     """The blog's five views by Presto's rules, from the files."""
 
     def __init__(self, root: Path, element: str = "crowd-classifier") -> None:
-        self.view = [row for path in sorted(root.rglob("*.json")) for row in _rows(path, element)]
+        self.view = [
+            row for path in sorted(root.rglob("*.json")) for row in _rows(path, root.parent, element)
+        ]
 
     def annotations_view(self) -> list[tuple[Any, ...]]:
         return self.view
@@ -129,8 +131,8 @@ def _bucket_name(bucket: int) -> str:
     return f"B{bucket}: {low}+" if bucket == 5 else f"B{bucket}: {low}-{bucket * 25}"
 
 
-def _rows(path: Path, element: str) -> Iterator[tuple[Any, ...]]:
-    where = str(path)
+def _rows(path: Path, around: Path, element: str) -> Iterator[tuple[Any, ...]]:
+    where = str(path.relative_to(around))
     iteration, record = re.search("iteration-[0-9]*", where), re.search("(iteration-[0-9]*/([0-9]*))", where)
     for answer in json.loads(path.read_text())["answers"]:
         time = datetime.fromisoformat(answer["submissionTime"]).replace(tzinfo=None)
@@ -151,36 +153,4 @@ def _rows(path: Path, element: str) -> Iterator[tuple[Any, ...]]:
 
 def as_dataset(root: Path) -> Dataset:
     """The tree as the reader of worker responses gives it."""
-    rows: dict[int, list[Label]] = {}
-    for path in sorted(root.rglob("*.json")):
-        iteration, record = re.findall(r"iteration-(\d+)/(\d+)/", str(path))[0]
-        for answer in json.loads(path.read_text())["answers"]:
-            label = _label(answer, {"iteration": int(iteration), "record": record, "path": str(path)})
-            rows.setdefault(int(record), []).append(label)
-    return Dataset.from_rows([DataRow(id=str(key), labels=tuple(rows[key])) for key in sorted(rows)])
-
-
-def _label(answer: dict[str, Any], told: dict[str, Any]) -> Label:
-    content = answer["answerContent"]
-    told |= {"elements": list(content), "identity": answer.get("workerMetadata", {}).get("identityData")}
-    annotations = tuple(
-        Classification(
-            tool_name=element,
-            kind="radio",
-            answers=(Answer(name=value["label"]),),
-            extra={"ground-truth-responses": {"element": element}},
-        )
-        for element, value in content.items()
-    )
-    times = [
-        datetime.fromisoformat(answer[key]) if key in answer else None
-        for key in ("acceptanceTime", "submissionTime")
-    ]
-    return Label(
-        annotator_id=answer["workerId"],
-        started_at=times[0],
-        created_at=times[1],
-        seconds_to_create=answer.get("timeSpentInSeconds"),
-        annotations=annotations,
-        extra={"ground-truth-responses": told},
-    )
+    return annokit.read(root, format="ground-truth-responses")
