@@ -34,10 +34,10 @@ class Case:
         for name, table in self.insights.tables().items():
             pq.write_table(table, f"{self.tables}/{name}.parquet")
 
-    def check(self, run: Callable[[str], Rows], *, path: bool = True) -> None:
+    def check(self, run: Callable[[str], Rows]) -> None:
         oracle = Presto(Path(self.job))
         for view in ("annotations_view", *BLOG_VIEWS):
-            last = None if path or view != "annotations_view" else -1
+            last = -1 if view == "annotations_view" else None  # each engine has its own way to write a path
             found, expected = ([row[:last] for row in rows] for rows in (run(view), getattr(oracle, view)()))
             assert sorted(found, key=repr) == sorted(expected, key=repr), view
         for view in VIEWS:
@@ -108,7 +108,7 @@ def test_spark_runs_its_script(case: Case, spark: Any) -> None:
         spark.sql(f"CREATE OR REPLACE TEMPORARY VIEW {view} {same}")
         return found
 
-    case.check(run, path=False)
+    case.check(run)
     assert made == {}
 
 
