@@ -175,7 +175,7 @@ def write(
     format : str
         A name from `annokit.formats()`.
     labels : str, optional
-        Which labels of a data row: `all`, `newest`, `benchmark`, `annotator:ID`; see `choose_labels`.
+        Which labels of a data row: `all`, `newest`, `benchmark`, `annotator:ID`, `merge`; see `choose_labels`.
     where : str, optional
         Keep labels for which this SQL condition over their answers and counts holds; see `annokit.query.where`.
     classes : sequence of str, optional

@@ -48,9 +48,14 @@ def choose_labels(dataset: Dataset, policy: str | None) -> Dataset:
     Parameters
     ----------
     policy : str or None
-        `all`; `newest`; `benchmark`; `annotator:ID`. None takes the label the platform selected or
-        calls its benchmark, else the newest, and changes nothing where there is one label only.
+        `all`; `newest`; `benchmark`; `annotator:ID`; `merge`, which makes one consensus label of them
+        (`annokit.consensus.merge`). None takes the label the platform selected or calls its benchmark,
+        else the newest, and changes nothing where there is one label only.
     """
+    if policy == "merge":
+        from annokit.consensus import merge
+
+        return merge(dataset)
     choice = _choice(policy)
     demanding = policy is not None and policy not in ("all", "newest")
 
@@ -91,7 +96,7 @@ def _choice(policy: str | None) -> _Choice:
         who = policy.removeprefix("annotator:")
         return lambda labels: _places(labels, lambda label: label.annotator_id == who)
     raise UsageError(
-        f"expected a label policy, got {policy!r}", hint="all, newest, benchmark or annotator:ID"
+        f"expected a label policy, got {policy!r}", hint="all, newest, benchmark, annotator:ID or merge"
     )
 
 

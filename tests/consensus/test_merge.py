@@ -1,0 +1,300 @@
+"""One consensus label a row: right shapes and answers, all accounted, its sources named, whatever the order."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+import annokit
+from annokit import Dataset, consensus
+from annokit.errors import UsageError
+from annokit.model import (
+    Answer,
+    Classification,
+    DataRow,
+    Keypoints,
+    Label,
+    Line,
+    Mask,
+    Point,
+    Polygon,
+    Relationship,
+    TextSpan,
+    TimeRange,
+)
+from annokit.run import Run
+from tests.consensus.test_score import box, crowds, half_mask, radio, row_of, square, thing, track
+from tests.strategies import data_rows
+
+
+def merged(*each: Any, **options: Any) -> Label:
+    row = row_of(*each, asset=annokit.model.Asset(width=100, height=100))
+    (found,) = consensus.merge(Dataset.from_rows([row]), **options)
+    (label,) = found.labels
+    return label
+
+
+def one_of(*shapes: Any, **options: Any) -> Any:
+    (found,) = merged(*[[thing(shape)] for shape in shapes], **options).objects
+    return found.geometry
+
+
+def test_boxes_are_medians() -> None:
+    assert one_of(box(0, 0, 10, 10), box(1, 0, 10, 10), box(2, 2, 10, 10)) == box(1, 0, 10, 10)
+
+
+def test_masks_by_majority_and_by_staple() -> None:
+    shapes = half_mask(2), half_mask(3), half_mask(4)
+    assert one_of(*shapes) == half_mask(3)
+    wrong = Mask(counts=[8, 8], height=4, width=4)
+    rest = [thing(half_mask(2))] * 2, [thing(half_mask(2))], [thing(half_mask(3))], [thing(half_mask(3))]
+    assert {str(o.geometry.kind) for o in merged(*rest, [thing(wrong)], masks="staple").objects} == {"mask"}
+
+
+def test_polygons_as_drawn_or_by_vote() -> None:
+    shapes = [Polygon(coords=square(0, right)) for right in (10, 10.5, 14)]
+    assert one_of(*shapes) == shapes[1]
+    voted = one_of(*shapes, polygons="vote")
+    assert voted.coords.max(axis=0).tolist() == [11, 10] or voted.coords.max(axis=0).tolist() == [10, 10]
+
+
+def test_other_kinds() -> None:
+    assert one_of(Point(x=0, y=0), Point(x=4, y=0), Point(x=2, y=3)) == Point(x=2, y=0)
+    assert one_of(TimeRange(start_ms=0, end_ms=9), TimeRange(start_ms=1, end_ms=9)).start_ms == 0.5
+    lines = [Line(coords=[(0, y), (90, y)]) for y in (0, 2, 9)]
+    assert one_of(*lines) == lines[1]
+    spans = [TextSpan(start=a, end=b) for a, b in ((0, 10), (2, 10), (2, 14))]
+    assert one_of(*spans) == TextSpan(start=2, end=10)
+    points = [Keypoints(coords=[(x, 0), (50, 50)], visibility=[2, v]) for x, v in ((0, 2), (1, 1), (2, 1))]
+    assert one_of(*points) == Keypoints(coords=[(1, 0), (50, 50)], visibility=[2, 1])
+
+
+def test_tracks_are_merged_frame_by_frame() -> None:
+    (found,) = merged([track(0, 1, 2)], [track(0, 1, 2, x=2)], [track(1, 2, x=4)]).tracks
+    assert found.frames.tolist() == [0, 1, 2]
+    assert [found.geometry(i) for i in range(3)] == [box(1, 0, 10, 10), box(2, 0, 10, 10), box(2, 0, 10, 10)]
+    assert found.segments.tolist() == [[0, 2]]
+    assert [source[0] for source in found.extra["consensus"]["sources"]] == ["by a", "by b", "by c"]
+
+
+def test_who_and_which_and_how_many() -> None:
+    a, b = [thing(box(0, 0, 10, 10), id="a1")], [thing(box(0, 0, 10, 9)), thing(box(80, 80, 9, 9), id="b2")]
+    label = merged(a, b, [], quorum=0.5)
+    (found,) = label.objects
+    assert label.origin == "consensus"
+    assert [(one.label_id, one.annotation_id) for one in found.sources] == [
+        ("by a", "a1"), ("by b", "annotations[0]"),
+    ]  # fmt: skip
+    assert found.extra["consensus"] == {"annotators": ["a", "b"], "of": 3, "votes": {"car": 2}}
+    assert 0 < (found.confidence or 0) <= 2 / 3
+    assert label.extra["consensus"]["annotators"] == ["a", "b", "c"]
+
+
+def test_classes_and_answers_are_voted_on() -> None:
+    def has(name: str, *answers: str) -> list[Any]:
+        shape = thing(box(0, 0, 9, 9), name, classifications=(radio("tags", *answers, kind="checklist"),))
+        return [shape, radio("weather", answers[0])]
+
+    label = merged(has("car", "x", "y"), has("car", "x"), has("bus", "z", "x"))
+    (found,) = label.objects
+    assert found.tool_name == "car"
+    assert [answer.name for answer in found.classifications[0].answers] == ["x"]
+    (weather,) = label.classifications
+    assert [answer.name for answer in weather.answers] == ["x"]
+    assert weather.extra["consensus"] == {"votes": {"x": 2, "z": 1}, "of": 3}
+
+
+def test_nested_answers_follow_their_parent() -> None:
+    def answered(name: str, color: str) -> list[Any]:
+        inner = Answer(name=name, classifications=(radio("color", color),))
+        return [Classification(tool_name="what", kind="radio", answers=(inner,))]
+
+    label = merged(answered("car", "red"), answered("car", "red"), answered("bus", "blue"), quorum=0)
+    (what,) = label.classifications
+    assert [answer.name for answer in what.answers] == ["car"]
+    assert [answer.name for answer in what.answers[0].classifications[0].answers] == ["red"]
+
+
+def test_links_between_what_is_there() -> None:
+    def linked(names: str) -> list[Any]:
+        ends = [thing(box(x, 0, 9, 9), id=f"{names}{x}") for x in (0, 50)]
+        return [*ends, Relationship(tool_name="next to", source=ends[0].id, target=ends[1].id)]
+
+    lost = Relationship(tool_name="next to", source="nothing", target="here")
+    label = merged(linked("a"), linked("b"), [lost])
+    (link,) = label.relationships
+    assert [link.source, link.target] == [one.id for one in label.objects]
+
+
+def account(rows: list[DataRow], **options: Any) -> annokit.Report:
+    """The account of a pass over merged rows, all of which a writer would have written."""
+    run = Run(on_error="skip")
+    for row in consensus.merge(Dataset.from_rows(rows), **options).rows(run):
+        run.report.count_all("written", annokit.report.census(row))
+    run.report.check()
+    return run.report
+
+
+@settings(max_examples=60)
+@given(rows=st.lists(data_rows, max_size=3))
+def test_whatever_there_is_is_accounted(rows: list[DataRow]) -> None:
+    account(rows, quorum=0.6)
+
+
+def test_what_too_few_have_is_superseded_by_name() -> None:
+    rows = [row_of([thing(box(0, 0, 9, 9))], [], [])]
+    report = account(rows, quorum=0.5)
+    assert report.kinds["object:box"]["superseded"] == 1
+    assert [loss.code for loss in report.losses] == ["below-quorum"]
+
+
+@given(each=crowds(), seed=st.integers(0, 1000))
+def test_no_order_matters(each: Any, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    row = row_of(*each)
+    mixed = [
+        replace(one, annotations=tuple(one.annotations[k] for k in rng.permutation(len(one.annotations))))
+        for one in row.labels
+    ]
+    again = replace(row, labels=tuple(mixed[k] for k in rng.permutation(3)))
+    (one,), (other,) = (list(consensus.merge(Dataset.from_rows([some]))) for some in (row, again))
+
+    def content(label: Label) -> list[Any]:
+        return [(o.tool_name, str(o.geometry), o.confidence, len(o.sources)) for o in label.objects]
+
+    assert content(one.labels[0]) == content(other.labels[0])
+    assert [str(c) for c in one.labels[0].classifications] == [
+        str(c) for c in other.labels[0].classifications
+    ]
+
+
+def test_rows_of_one_id_in_two_files_stay_apart() -> None:
+    rows = [replace(row_of([radio("q", x)], [radio("q", x)]), source=x) for x in ("x", "y")]
+    found = list(consensus.merge(Dataset.from_rows(rows)))
+    assert [row.labels[0].classifications[0].answers[0].name for row in found] == ["x", "y"]
+
+
+def test_merged_labels_go_through_every_format(samples: Path, tmp_path: Path) -> None:
+    source = samples / "street.ndjson"
+    report = annokit.convert(source, tmp_path / "out.json", to="coco", labels="merge")
+    assert report.kinds["labels"]["written"] == 16
+    assert report.kinds["object:box"]["written"] == 37
+    annokit.convert(source, tmp_path / "tables", to="parquet", labels="merge", strict=True)
+    again = list(annokit.read(tmp_path / "tables"))
+    assert [label.origin for row in again for label in row.labels] == ["consensus"] * 16
+    assert all(
+        one.sources and one.extra["consensus"]["of"] == 3 for row in again for one in row.labels[0].objects
+    )
+
+
+def test_verdicts_are_a_table() -> None:
+    row = row_of(
+        [thing(box(0, 0, 9, 9)), radio("q", "x")],
+        [thing(box(0, 0, 9, 9)), radio("q", "y")],
+        [radio("q", "x")],
+    )
+    table = consensus.verdicts(consensus.merge(Dataset.from_rows([row]))).to_pylist()
+    assert [(one["what"], one["answer"], one["votes"], one["of"]) for one in table] == [
+        ("box", "car", 2, 3), ("q", "x", 2, 3),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("options", [
+    {"method": "best"}, {"link": 0}, {"quorum": 2}, {"geometry": "x"}, {"polygons": "x"}, {"masks": "x"},
+])  # fmt: skip
+def test_bad_choices(options: Any) -> None:
+    with pytest.raises(UsageError, match="expected"):
+        consensus.merge(Dataset.from_rows([]), **options)
+
+
+def test_skilled_annotators_weigh_more() -> None:
+    def row(name: str, shift: float) -> DataRow:
+        shapes = [box(0, 0, 10, 10), box(0, 0, 10, 10), box(shift, 0, 10, 10)]
+        return replace(row_of(*[[thing(shape)] for shape in shapes[:2]], [thing(shapes[2])]), id=name)
+
+    rows = [row(str(i), 5) for i in range(5)]
+    two = replace(row_of([thing(box(0, 0, 10, 10))], [], [thing(box(4, 0, 10, 10))]), id="two")
+    found = list(consensus.merge(Dataset.from_rows([*rows, two]), geometry="skill"))[-1].labels[0].objects[0]
+    assert found.geometry == box(0, 0, 10, 10)
+    plain = list(consensus.merge(Dataset.from_rows([*rows, two])))[-1].labels[0].objects[0]
+    assert plain.geometry == box(2, 0, 10, 10)
+
+
+def spans(seed: int) -> tuple[np.ndarray, ...]:
+    rng = np.random.default_rng(seed)
+    start = rng.integers(0, 30, 20)
+    return rng.integers(0, 3, 20), rng.integers(0, 4, 20), start, start + rng.integers(0, 15, 20)
+
+
+@given(seed=st.integers(0, 2000))
+def test_stretches_by_majority_are_counted_by_hand(seed: int) -> None:
+    item, who, start, end = spans(seed)
+    found = consensus.merge_spans(item, who, start, end, method="majority")
+    for name in np.unique(item):
+        readers = np.unique(who[item == name])
+        votes = np.zeros(60, int)
+        for reader in readers:
+            mine = np.zeros(60, bool)
+            for a, b in zip(
+                start[(item == name) & (who == reader)], end[(item == name) & (who == reader)], strict=True
+            ):
+                mine[a:b] = True
+            votes += mine
+        inside = np.zeros(60, bool)
+        for a, b in zip(found.start[found.item == name], found.end[found.item == name], strict=True):
+            inside[a:b] = True
+        np.testing.assert_array_equal(inside, 2 * votes > len(readers))
+
+
+def test_stretches_of_a_real_set(shared: Path) -> None:
+    """Against professionals, over the texts in which they marked anything: F1 of all characters together."""
+
+    folder = shared / "consensus" / "spans_pico"
+
+    def texts(name: str) -> dict[str, Any]:
+        lines = (folder / f"PICO-annos-{name}.json").read_text().splitlines()
+        return {one["docid"]: one["Participants"] for one in map(json.loads, lines)}
+
+    crowd, gold = texts("crowdsourcing"), {name: some for name, some in texts("professional").items() if some}
+    rows = [(t, w, a, b) for t, by in crowd.items() for w, some in by.items() for a, b in some]
+    assigned = [(t, w) for t, by in crowd.items() for w in by]
+    item, who, start, end = zip(*rows, strict=True)
+
+    def f1(method: Any) -> float:
+        found = consensus.merge_spans(item, who, start, end, assigned=assigned, method=method)
+        ours, truth = set(), set()
+        for name, a, b in zip(found.item, found.start, found.end, strict=True):
+            ours |= {(name, at) for at in range(a, b)} if name in gold else set()
+        for name, by in gold.items():
+            truth |= {(name, at) for some in by.values() for a, b in some for at in range(a, b)}
+        return 2 * len(ours & truth) / (len(ours) + len(truth))
+
+    assert round(f1("majority"), 3) == 0.692
+    assert f1("map-dawid-skene") >= 0.74
+
+
+@pytest.mark.parametrize(("problem", "start", "end", "options"), [
+    ("0 <= start", [3], [2], {}),
+    ("integers", [0.5], [2], {}),
+    ("within the 1", [0], [2], {"length": {1: 1}}),
+    ("at most", [0], [2], {"length": {1: 10**9}}),
+])  # fmt: skip
+def test_bad_stretches(problem: str, start: Any, end: Any, options: Any) -> None:
+    with pytest.raises(UsageError, match=problem):
+        consensus.merge_spans([1], ["a"], start, end, **options)
+
+
+def test_who_marked_nothing_counts_in_stretches() -> None:
+    alone = consensus.merge_spans([1], ["a"], [0], [5], method="majority")
+    assert alone.end.tolist() == [5]
+    silent = consensus.merge_spans(
+        [1], ["a"], [0], [5], assigned=[(1, "b"), (1, "c"), (2, "a")], method="majority"
+    )
+    assert silent.end.tolist() == []
