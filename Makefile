@@ -46,6 +46,7 @@ fuzz: .venv/dev
 
 docs: .venv/dev
 	$(BIN)/python docs/generate.py
+	$(BIN)/python docs/pictures.py
 
 clean:
 	rm -rf .venv demo

@@ -60,7 +60,7 @@ def test_the_readme_does_what_it_says() -> None:
 
 
 @pytest.mark.usefixtures("desk")
-@pytest.mark.parametrize("name", ["diff.md", "tables.md", "video.md"])
+@pytest.mark.parametrize("name", ["consensus.md", "diff.md", "tables.md", "video.md"])
 def test_python_in_the_docs_runs(name: str) -> None:
     names: dict[str, Any] = {}
     for language, text in blocks(ROOT / "docs" / name):
@@ -112,6 +112,13 @@ def test_the_command_reference_is_what_the_commands_say() -> None:
     names: dict[str, Any] = {"__name__": "generate"}
     exec(compile((ROOT / "docs" / "generate.py").read_text(), "generate.py", "exec"), names)
     assert (ROOT / "docs" / "cli.md").read_text() == names["reference"](), "run `make docs`"
+
+
+def test_the_pictures_are_what_the_script_draws() -> None:
+    names: dict[str, Any] = {"__name__": "pictures", "__file__": str(ROOT / "docs" / "pictures.py")}
+    exec(compile((ROOT / "docs" / "pictures.py").read_text(), "pictures.py", "exec"), names)
+    for name, content in names["pictures"]().items():
+        assert (ROOT / "docs" / "pictures" / name).read_bytes() == content, "run `make docs`"
 
 
 def test_every_promise_names_tests_that_are_there() -> None:

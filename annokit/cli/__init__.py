@@ -31,6 +31,7 @@ _COMMANDS = (
     "formats",
     "detect",
     "masks",
+    "consensus",
     "requeue",
     "insights",
     "doctor",

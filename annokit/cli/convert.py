@@ -32,7 +32,7 @@ def _renames(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ..
 @click.option("--to", required=True, metavar="FORMAT", help="What to write; see `annokit formats`.")
 @click.option("--from", "format", metavar="FORMAT", help="What SRC is, when it cannot be told.")
 @click.option(
-    "--labels", metavar="POLICY", help="Which labels of a row: all, newest, benchmark or annotator:ID."
+    "--labels", metavar="POLICY", help="Which labels of a row: all, newest, benchmark, annotator:ID or merge."
 )
 @click.option(
     "--where",

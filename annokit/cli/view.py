@@ -23,7 +23,10 @@ __all__ = ["command"]
 @click.option("-o", "--output", required=True, metavar="FILE", help="The .svg or .png to write.")
 @click.option("--from", "format", metavar="FORMAT", help="What SRC is, when it cannot be told.")
 @click.option(
-    "--labels", metavar="POLICY", default="all", help="Which labels: all, newest, benchmark or annotator:ID."
+    "--labels",
+    metavar="POLICY",
+    default="all",
+    help="Which labels: all, newest, benchmark, annotator:ID or merge.",
 )
 @click.option("--image-dir", metavar="DIR", help="The folder of the images; that of SRC, if it is a folder.")
 @click.option("--overwrite", is_flag=True, help="Replace FILE.")

@@ -1,0 +1,102 @@
+"""annokit consensus: tables, JSON, CSV, Parquet and a page, of exports and of worker responses."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner, Result
+
+import annokit
+from annokit.cli import app
+
+
+def run(*words: object) -> Result:
+    done = CliRunner().invoke(app, ["consensus", *[str(word) for word in words]])
+    assert done.exit_code == 0, f"{done.output}\n{done.exception!r}"
+    return done
+
+
+@pytest.fixture
+def export(samples: Path) -> Path:
+    return samples / "street.ndjson"
+
+
+def test_score(export: Path, tmp_path: Path) -> None:
+    lines = run("score", export).stdout.splitlines()
+    assert lines[0] == "agreement 0.586 over 16 data rows of 3 annotators"
+    assert lines[1] == "165 objects left out: nothing says what a mask_reference covers"
+    assert any(line.split()[:2] == ["person", "object"] for line in lines)
+    found = json.loads(run("score", export, "--json", "--bootstrap", 20).stdout)
+    assert round(found["agreement"], 3) == 0.586
+    assert found["alphas"]["objects"]["low"] < found["alphas"]["objects"]["value"]
+    assert len(found["pairs"]) == 48
+    rows = list(csv.DictReader(io.StringIO(run("score", export, "--csv").stdout)))
+    assert [row["score"] for row in rows] == [str(pair["score"]) for pair in found["pairs"]]
+    run("score", export, "-o", tmp_path / "out", "--html", tmp_path / "page.html", "--classes", "lenient")
+    assert pq.read_table(tmp_path / "out" / "pairs.parquet").num_rows == 48
+    assert "<h1>Agreement between annotators</h1>" in (tmp_path / "page.html").read_text()
+    against = run("score", export, "--against", "annotator:annotator1@example.com", "--parity", "labelbox")
+    assert "over 16 data rows of 3 annotators" in against.stdout
+
+
+def test_merge(export: Path, tmp_path: Path) -> None:
+    lines = run("merge", export, "-o", tmp_path / "merged", "--quorum", 0.5).stdout.splitlines()
+    assert lines[0].split() == ["data_row", "what", "answer", "votes", "of", "confidence"]
+    assert all(int(line.split()[-2]) == 3 for line in lines[1:20])
+    rows = list(annokit.read(tmp_path / "merged"))
+    assert [[label.origin for label in row.labels] for row in rows] == [["consensus"]] * 16
+    assert json.loads(run("merge", export, "--json").stdout)[0]["annotators"]
+    assert run("merge", export, "--csv").stdout.startswith("data_row_id,data_row,what,")
+
+
+def test_annotators(export: Path, tmp_path: Path) -> None:
+    lines = run("annotators", export, "-o", tmp_path / "people.parquet").stdout.splitlines()
+    assert [line.split()[0] for line in lines] == [
+        "annotator",
+        *[f"annotator{i}@example.com" for i in range(3)],
+    ]
+    assert pq.read_table(tmp_path / "people.parquet")["labels"].to_pylist() == [16] * 3
+    assert json.loads(run("annotators", export, "--json").stdout)[0]["confusion"]
+
+
+def test_review(export: Path, tmp_path: Path) -> None:
+    done = run("review", export, "--below", 0.4, "-o", tmp_path / "rows.parquet")
+    assert "low agreement: 0.37, under 0.4" in done.stdout
+    assert pq.read_table(tmp_path / "rows.parquet").num_rows == len(
+        json.loads(run("review", export, "--json").stdout)
+    )
+
+
+def test_one_label_a_row_is_nothing_to_compare(samples: Path) -> None:
+    assert "no data row has two labels" in run("review", samples / "coco.json").stdout
+    assert "agreement nan over 0 data rows" in run("score", samples / "coco.json").stdout
+    assert json.loads(run("score", samples / "coco.json", "--json").stdout)["agreement"] is None
+
+
+def test_formulas_are_not_run_by_spreadsheets(tmp_path: Path) -> None:
+    answer = {"name": "q", "radio_answer": {"name": "x"}}
+    labels = [
+        {"label_details": {"created_by": who}, "annotations": {"classifications": [answer], "objects": []}}
+        for who in ("=1+1", "b")
+    ]
+    row = {"data_row": {"id": "@r", "row_data": "a.jpg"}, "projects": {"p": {"labels": labels}}}
+    (tmp_path / "a.ndjson").write_text(json.dumps(row))
+    cells = run("score", tmp_path / "a.ndjson", "--csv").stdout.splitlines()[1].split(",")
+    assert {"'@r", "'=1+1"} <= set(cells)
+
+
+def test_a_real_ground_truth_job_goes_straight_in(shared: Path, tmp_path: Path) -> None:
+    job = shared / "ground_truth" / "birds_image_classification" / "ic_data.tar.gz"
+    found = json.loads(run("score", job, "--json").stdout)
+    assert round(found["agreement"], 5) == 0.84470
+    assert round(found["alphas"]["crowd-image-classifier"]["value"], 5) == 0.82150
+    assert len(json.loads(run("annotators", job, "--json").stdout)) == 97
+    assert len(json.loads(run("merge", job, "--json", "--method", "ground-truth").stdout)) == 302
+    assert json.loads(run("review", job, "--json").stdout)
+    report = annokit.convert(job, tmp_path / "out", to="parquet", labels="merge")
+    assert report.kinds["classifications"]["written"] == 302
