@@ -57,8 +57,9 @@ def _matched(
 ) -> list[Pair]:
     from annokit_fast import agreement
 
-    rows = [i for i in range(len(before)) if i not in {pair.before for pair in taken}]
-    columns = [j for j in range(len(after)) if j not in {pair.after for pair in taken}]
+    gone, found_again = {pair.before for pair in taken}, {pair.after for pair in taken}
+    rows = [i for i in range(len(before)) if i not in gone]
+    columns = [j for j in range(len(after)) if j not in found_again]
     if not rows or not columns:
         return []
     scores = overlap[np.ix_(rows, columns)]

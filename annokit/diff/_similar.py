@@ -48,12 +48,13 @@ def similarities(before: Sequence[Marked], after: Sequence[Marked], row: DataRow
     found = np.zeros((len(before), len(after)))
     for family in (_areal, _spread, _spans, _times, _track_boxes):
         family(before, after, row, limits, found)
-    for i, one in enumerate(before):
-        for j, other in enumerate(after):
-            if same_shape(one, other):
-                found[i, j] = 1.0
-            elif not _same_place(one, other):
-                found[i, j] = 0.0
+    if len({_place(one) for one in (*before, *after)}) > 1:
+        apart = [[_place(one) != _place(other) for other in after] for one in before]
+        found[np.array(apart, np.bool_).reshape(found.shape)] = 0.0
+    alone = np.flatnonzero(~found.any(axis=0)).tolist()
+    for i in np.flatnonzero(~found.any(axis=1)).tolist():
+        for j in alone:
+            found[i, j] = float(same_shape(before[i], after[j]))
     return found
 
 
@@ -69,13 +70,12 @@ def same_shape(one: Marked, other: Marked) -> bool:
             )
             and one.masks == other.masks
         )
-    return _same_place(one, other) and one.geometry == other.geometry
+    return _place(one) == _place(other) and one.geometry == other.geometry
 
 
-def _same_place(one: Marked, other: Marked) -> bool:
-    if isinstance(one, Track) or isinstance(other, Track):
-        return isinstance(one, Track) and isinstance(other, Track)
-    return (one.frame, one.page, one.space) == (other.frame, other.page, other.space)
+def _place(one: Marked) -> object:
+    """What has to be equal for two shapes to be compared at all."""
+    return "track" if isinstance(one, Track) else (one.frame, one.page, one.space)
 
 
 def _picked(
@@ -208,7 +208,7 @@ def _track_boxes(
 
 
 def _corners(dense: Floats) -> Floats:
-    corners: Floats = np.concatenate([dense[..., :2], dense[..., :2] + dense[..., 2:]], axis=-1)
+    corners: Floats = np.concatenate([dense[..., :2], dense[..., :2] + dense[..., 2:].clip(0)], axis=-1)
     return np.nan_to_num(corners, nan=0.0)
 
 

@@ -72,10 +72,11 @@ class Classes:
             raise UsageError("expected a different id for every class, got one twice")
 
     def account_used(self, report: Report, used: Container[str], why: str) -> None:
-        """`account` for a format without a list of classes: those that are not used are lost by name."""
+        """`account` for a format without a list of classes: those that are not used are noted, and not written."""
         unused = [name for name in self.names if name not in used]
+        report.count("unsupported", "categories", len(unused))
         for name in unused:
-            report.lose("class-unused", "categories", why, example=name)
+            report.note("class-unused", "categories", why, example=name)
         self.account(report, left_out=len(unused))
 
     def account(self, report: Report, left_out: int = 0) -> None:

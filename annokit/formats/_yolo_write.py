@@ -72,6 +72,7 @@ _CHANGES = {
     "box-made": ("it has no box, so the one around it is written", False),
     "no-keypoints": ("it has no keypoints, so its box is written with all of them absent", True),
     "box-only": ("the detect task keeps the box of a shape, not the shape", True),
+    "no-identity": ("training labels have no place for the track of an object", False),
     "no-confidence": ("training labels have no place for a confidence", True),
     "duplicate-row": ("the row is in its file already; Ultralytics drops one of them when training", False),
     "rounded": ("coordinates are shares of the image with a fixed number of decimals", False),
@@ -284,6 +285,8 @@ def _changes(
         yield index, "rounded"
         if options.task == "detect" and type(objects[index].geometry) is not Box:
             yield index, "box-only"
+        if objects[index].track_id is not None:
+            yield index, "no-identity"
         if objects[index].confidence is not None and not (options.confidence and _has_score(objects[index])):
             yield index, "no-confidence"
 

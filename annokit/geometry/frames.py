@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
-import numpy as np
 from msgspec.structs import replace
 
 from annokit.errors import UsageError
@@ -171,25 +170,24 @@ def _visible(label: Label, takes: Sequence[_Take], frame: int) -> tuple[Label, l
 class _Take:
     """One annotation of a video, ready to be asked for any frame."""
 
-    __slots__ = ("_frames", "_one", "place")
+    __slots__ = ("_indices", "_one", "place")
 
     def __init__(self, place: int, one: Annotation, limits: Limits) -> None:
         self.place = place
         self._one = filled(one, limits) if isinstance(one, Track) else one
-        self._frames = self._one.frames if isinstance(self._one, Track) else np.empty(0, np.int64)
+        frames = self._one.frames.tolist() if isinstance(self._one, Track) else []
+        self._indices = {frame: index for index, frame in enumerate(frames)}
 
     def at(self, frame: int) -> ObjectAnnotation | Classification | Relationship | None:
         one = self._one
         if isinstance(one, Track):
-            index = int(np.searchsorted(self._frames, frame))
-            is_there = index < len(self._frames) and self._frames[index] == frame
-            return self._object(one, index) if is_there else None
+            index = self._indices.get(frame)
+            return None if index is None else self._object(one, index, frame)
         if isinstance(one, ObjectAnnotation):
             return one if one.frame == frame else None
         return _holding(one, frame) if isinstance(one, Classification) else one
 
-    def _object(self, track: Track, index: int) -> ObjectAnnotation:
-        frame = int(self._frames[index])
+    def _object(self, track: Track, index: int, frame: int) -> ObjectAnnotation:
         return ObjectAnnotation(
             tool_name=track.tool_name,
             geometry=track.geometry(index),

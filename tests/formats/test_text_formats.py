@@ -120,7 +120,6 @@ def test_the_rest_is_named(name: str, tmp_path: Path) -> None:
         ("no-text", "data_rows"): 1,
         ("no-text", "labels"): 1,
         ("not-a-text", "data_rows"): 1,
-        ("class-unused", "categories"): 1,
     }
 
 
