@@ -36,7 +36,7 @@ bench: .venv/dev
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[bench]"
 	$(BIN)/python -m benchmarks kernels
 
-FUZZ := coco labelbox labelbox_v1 yolo parquet archive image rle_strings
+FUZZ := coco ground_truth ground_truth_responses labelbox labelbox_v1 yolo parquet archive image rle_strings
 SECONDS_EACH ?= 45
 
 fuzz: .venv/dev

@@ -32,6 +32,7 @@ _ANSWERS: tuple[Spot, str] = (("$", "answers"), "answerContent")
 _Answer: TypeAlias = "wire.Answer | wire.LooseAnswer"
 
 
+_READING = os.O_RDONLY | getattr(os, "O_BINARY", 0)
 _NO_CONTENT: dict[str, Any] = {}
 
 
@@ -58,7 +59,7 @@ class AnswerReader:
             return self._source.read_bytes(self._run.limits)
         most = self._run.limits.max_document_bytes
         try:  # by hand: a file object costs more than to decode what is in it
-            handle = os.open(file.place, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+            handle = os.open(file.place, _READING)
             try:
                 size = os.fstat(handle).st_size
                 raw = os.read(handle, size) if size <= most else b""
@@ -141,11 +142,16 @@ class AnswerReader:
     ) -> Submitted:
         labels, size, is_text = [], None, False
         reject, text = partial(self.reject, file), asset.text
-        told = {key: getattr(file, key) for key in ("iteration", "record", "path", "batch_time")}
+        told = {
+            "iteration": file.iteration,
+            "record": file.record,
+            "path": file.path,
+            "batch_time": file.batch_time,
+        }
         for index, answer in answers:
             annotations: tuple[Annotation, ...] = ()
             contents: Mapping[str, Any] = answer.answer_content or _NO_CONTENT
-            extra = {**told, "elements": list(contents), "file_index": index}
+            extra: dict[str, Any] = {**told, "elements": list(contents), "file_index": index}
             read = self._contents.known if type(answer) is wire.Answer else self._contents.loose
             for name, content in contents.items():
                 element = read(name, content, text, (((top, index), key), name), reject)

@@ -13,7 +13,7 @@ from annokit.formats import _ground_truth_wire as wire
 from annokit.formats._ground_truth_pixels import Pixels
 from annokit.formats._ground_truth_text import Offsets
 from annokit.geometry import parse_points
-from annokit.io.faults import Spot, spot_path
+from annokit.io.faults import BAD_JSON, Spot, decode_error, spot_path
 from annokit.io.salvage import decoder, salvage
 from annokit.model import (
     Annotation,
@@ -106,7 +106,11 @@ class ContentReader:
             for one in rejected:
                 reject(*one)
             return self.known(name, content, text, spot, reject)
-        return Element((self._plain(name, raw),))
+        try:
+            return Element((self._plain(name, raw),))
+        except BAD_JSON as error:
+            reject("object:unknown", spot_path(spot), decode_error(error, spot_path(spot)), bytes(raw))
+            return Element(())
 
     def _plain(self, name: str, raw: Raw) -> Annotation:
         """A field of a custom template: boxes that were ticked, a number; else what is not known."""

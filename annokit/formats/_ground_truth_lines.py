@@ -21,7 +21,7 @@ from annokit.formats._ground_truth_references import References
 from annokit.formats._ground_truth_sequences import FORMAT_NAME, SequenceReader, is_sequence
 from annokit.formats._ground_truth_text import Offsets, Unit
 from annokit.io.elements import is_document, iter_element_blocks
-from annokit.io.faults import BAD_JSON
+from annokit.io.faults import BAD_JSON, told
 from annokit.io.gc import paused_gc
 from annokit.io.limits import Limits
 from annokit.io.records import decode_block
@@ -112,7 +112,8 @@ class _Lines:
             if "consolidatedAnnotation" in members:
                 return self._response(members, where)
             return self._line(str(record), members, where)
-        except (InputError, LimitExceeded) as error:
+        except (InputError, LimitExceeded, *BAD_JSON) as bad:
+            error = told(bad)
             error.where = where.at(path=error.where.path)
             self._run.reject(error, "data_rows", msgspec.json.encode(members), format=FORMAT_NAME)
             return None
@@ -159,8 +160,9 @@ class _Lines:
         reject = partial(self._reject, where)
         try:
             return self._labels.labels(attribute, text, reject)
-        except (InputError, LimitExceeded) as error:
-            reject("labels", f"$.{attribute.name}", error, bytes(attribute.raw or b""))
+        except (InputError, LimitExceeded, *BAD_JSON) as bad:
+            path = f"$.{attribute.name}"
+            reject("labels", path, told(bad, path), bytes(attribute.raw or b""))
             return Found([])
 
     def _reject(self, where: Where, unit: str, path: str, error: AnnokitError, raw: bytes) -> None:

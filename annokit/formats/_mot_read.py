@@ -49,6 +49,13 @@ class _Row(NamedTuple):
     visibility: float
 
 
+def is_there(root: Path) -> bool:
+    """Whether a folder is a video, holds some, or holds splits of some; never a walk through all of it."""
+    return any(
+        next(root.glob(f"{above}{name}"), None) for above in ("", "*/", "*/*/") for name in (INFO, FILE)
+    )
+
+
 def sequence_folders(root: Path) -> Iterator[Path]:
     """The folders of videos in a folder, itself included, in order of their paths."""
     found = {path.parent for path in root.rglob(INFO)} | {path.parent.parent for path in root.rglob(FILE)}

@@ -98,7 +98,7 @@ class _Rows:
         submitted = []
         for file in files:
             raw = self._reader.read_bytes(file)
-            if raw.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
+            if raw[:1] != b"{" and raw.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
                 self._take_request(file, raw)
             elif (found := self._reader.answers(file, raw, asset)) is not None:
                 submitted.append(found)

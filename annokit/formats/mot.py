@@ -22,7 +22,7 @@ _ROW = re.compile(
 
 def _sniff(head: Head) -> bool:
     if head.path is not None and head.is_dir:
-        return any(True for _ in _mot_read.sequence_folders(head.path))
+        return _mot_read.is_there(head.path)
     return head.suffix == ".txt" and _ROW.match(head.data) is not None
 
 

@@ -8,9 +8,9 @@ from typing import TypeAlias
 import msgspec
 from msgspec import Raw
 
-from annokit.errors import DecodeError, LimitExceeded, Where, shown
+from annokit.errors import AnnokitError, DecodeError, LimitExceeded, Where, shown
 
-__all__ = ["BAD_JSON", "BadJson", "Spot", "decode_error", "spot_path"]
+__all__ = ["BAD_JSON", "BadJson", "Spot", "decode_error", "spot_path", "told"]
 
 BAD_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What a msgspec decoder raises on bad input."""
@@ -56,6 +56,11 @@ def decode_error(
     if raw is not None and rest is None and problem.startswith("expected ") and ", got " not in problem:
         problem += f", got {_excerpt(raw)}"
     return DecodeError(problem, where=Where(path=path + (rest or "$")[1:]), code=code)
+
+
+def told(error: AnnokitError | BadJson, path: str = "$") -> AnnokitError:
+    """An error of ours as it is; what a decoder raised on the text at `path` as one of ours."""
+    return error if isinstance(error, AnnokitError) else decode_error(error, path)
 
 
 def _encoding_error(error: UnicodeDecodeError, path: str, raw: bytes | Raw | None) -> DecodeError:

@@ -295,6 +295,8 @@ def test_the_class_map_is_that_of_all_lines_and_conflicts_are_named(tmp_path: Pa
     [
         ('{"source-ref": ', "data_rows", "not valid JSON"),
         ("[1]", "data_rows", "expected object, got array"),
+        ('{"source-ref": "a.jpg", "own": 1e999}', "data_rows", "number out of range"),
+        ('{"bb": {"annotations": [1e999]}, "bb-metadata": {"type": "x"}}', "labels", "number out of range"),
         (
             LINES["boxes"] | {"bb": boxes(7)},
             "object:box",

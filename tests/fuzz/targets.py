@@ -51,6 +51,16 @@ def labelbox_v1(data: bytes) -> None:
     _read(data, "labelbox-v1")
 
 
+def ground_truth(data: bytes) -> None:
+    """A manifest, a SeqLabel.json or a consolidation response."""
+    _read(data, "ground-truth")
+
+
+def ground_truth_responses(data: bytes) -> None:
+    """A file of workers' answers, or a consolidation request."""
+    _read(data, "ground-truth-responses")
+
+
 def _in_folder(name: str, data: bytes, read: Callable[[Path], None]) -> None:
     folder = Path(tempfile.mkdtemp(prefix="annokit-fuzz-"))
     try:
@@ -119,5 +129,17 @@ def rle_strings(data: bytes) -> None:
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    one.__name__: one for one in (coco, labelbox, labelbox_v1, yolo, parquet, archive, image, rle_strings)
+    one.__name__: one
+    for one in (
+        coco,
+        ground_truth,
+        ground_truth_responses,
+        labelbox,
+        labelbox_v1,
+        yolo,
+        parquet,
+        archive,
+        image,
+        rle_strings,
+    )
 }
