@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from annokit._version import __version__
 
 if TYPE_CHECKING:
-    from annokit import consensus, model, ontology
+    from annokit import consensus, insights, model, ontology
     from annokit.conversion import convert, detect, read, write
     from annokit.dataset import Dataset
     from annokit.errors import AnnokitError
@@ -28,6 +28,7 @@ __all__ = [
     "convert",
     "detect",
     "formats",
+    "insights",
     "model",
     "ontology",
     "read",
@@ -47,7 +48,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("consensus", "model", "ontology"):
+    if name in ("consensus", "insights", "model", "ontology"):
         return importlib.import_module(f"annokit.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'annokit' has no attribute {name!r}")

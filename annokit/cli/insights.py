@@ -21,6 +21,15 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
+def _goal(_ctx: click.Context, _param: click.Parameter, value: str | None) -> int | None:
+    from annokit.io.lines import iter_lines
+    from annokit.io.source import Source
+
+    if value is None or value.isdecimal():
+        return None if value is None else int(value)
+    return sum(1 for _ in iter_lines(Source(value)))
+
+
 @click.command(cls=ReadCommand)
 @click.argument("sources", metavar="[SRC...]", nargs=-1)
 @click.option("-o", "--output", metavar="FILE", help="The dashboard to write: one HTML file.")
@@ -35,7 +44,12 @@ __all__ = ["command"]
 @click.option("--from", "format", metavar="FORMAT", help="What SRC is, when it cannot be told.")
 @click.option("--since", metavar="DATE", help="Leave out what was submitted before, as 2024-03-01.")
 @click.option("--time-zone", metavar="ZONE", help="Whose days are counted. [default: UTC]")
-@click.option("--goal", metavar="N", type=int, help="Data rows to be labelled. [default: those in SRC]")
+@click.option(
+    "--goal",
+    metavar="N",
+    callback=_goal,
+    help="Data rows to be labelled: a number, or a manifest with a line for each. [default: those in SRC]",
+)
 @click.option("--answers-each", metavar="N", type=int, help="Answers that complete a data row. [default: 1]")
 @click.option("--bucket-width", metavar="N", type=int, help="Of workers_per_bucket. [default: 25]")
 @click.option(

@@ -157,8 +157,9 @@ def _lists(insights: Insights, summary: Summary) -> Iterator[Html]:
     yield _list(
         "Workers to look at",
         "Judged by 20 answers or more; the threshold stands beside each figure. Too fast: a fifth of the answers took "
-        "less than a third of everybody's median. Constant: one label in 95 % of the answers, 30 points above the others' "
-        "share. Label mix: a label's share is more than 15 points off the others', at the near end of its 95 % interval. "
+        "less than a third of everybody's median. Constant: one label in 95 % of the answers, 30 points above the median "
+        "worker's share. Label mix: a label's share is more than 15 points off the median worker's, at the near end of its "
+        "95 % interval. "
         "Disagrees: agreement is more than 10 points below everybody's, at the far end of its interval.",
         table(["worker", "what", "label", "answers", "figure", "threshold"], flags) if flags else None,
         "Nobody stands out.",

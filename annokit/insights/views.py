@@ -77,8 +77,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             ZoneInfo(self.time_zone)
         except (ZoneInfoNotFoundError, ValueError, OSError):
             raise UsageError(f"expected a time zone as Europe/Berlin, got {self.time_zone!r}") from None
-        if self.answers_each < 1 or self.bucket_width < 1:
-            raise UsageError("expected at least 1 answer a data row and buckets of at least 1")
+        if self.answers_each < 1 or self.bucket_width < 2:
+            raise UsageError("expected at least 1 answer a data row, and buckets of 2 or more")
 
 
 class Insights(msgspec.Struct, frozen=True):

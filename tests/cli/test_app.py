@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 
 from annokit.cli import app
 
-COMMANDS = ("convert", "info", "view", "formats", "detect", "masks", "requeue", "doctor")
+COMMANDS = ("convert", "info", "view", "formats", "detect", "masks", "requeue", "insights", "doctor")
 HEAVY = {"numpy", "numba", "pyarrow", "shapely", "pandas", "PIL", "rich", "yaml", "annokit.formats"}
 
 

@@ -112,6 +112,9 @@ def test_the_command_writes_tables_and_prints(samples: Path, tmp_path: Path) -> 
     told = json.loads(run(source, "--summary", "json", "--goal", "40", "--since", "2024-03-10").stdout)
     assert told["forecast"]["goal"] == 40
     assert told["first"] >= "2024-03-10"
+    (tmp_path / "input.manifest").write_text('{"source-ref": "s3://a/1.jpg"}\n' * 25)
+    told = json.loads(run(source, "--summary", "json", "--goal", tmp_path / "input.manifest").stdout)
+    assert told["forecast"]["goal"] == 25
     assert run(source, "--summary", "md", "--title", "Street").stdout.startswith("# Street\n")
 
 
@@ -123,6 +126,7 @@ def test_the_command_writes_tables_and_prints(samples: Path, tmp_path: Path) -> 
         (["{source}", "--summary", "md", "--since", "yesterday"], "expected a date"),
         (["{source}", "--summary", "md", "--time-zone", "Mars"], "expected a time zone"),
         (["--sql", "spark", "a", "b"], "one folder"),
+        (["{source}", "--summary", "md", "--bucket-width", "1"], "buckets of 2"),
     ],
 )
 def test_wrong_calls_say_what_to_do(words: list[str], message: str, samples: Path) -> None:

@@ -313,6 +313,21 @@ def test_flags_name_who_is_hasty_constant_or_disagrees(
     assert rows(few, "worker_flags") == []  # nobody has 20 answers
 
 
+def test_a_busy_worker_who_is_off_makes_nobody_else_look_off() -> None:
+    choose = random.Random(5)
+    labels = [
+        Label(
+            annotator_id=worker,
+            annotations=(Classification(tool_name="q", kind="radio", answers=(Answer(name=name),)),),
+        )
+        for worker, count in (("busy", 900), *((f"w{n}", 60) for n in range(10)))
+        for name in ("d" if worker == "busy" else choose.choice("aabc") for _ in range(count))
+    ]
+    insights = open_insights(Dataset.from_rows([DataRow(id="r", labels=tuple(labels))]))
+    off = insights.rows("SELECT DISTINCT worker FROM worker_flags WHERE flag IN ('constant', 'label-mix')")
+    assert off == [("busy",)]
+
+
 def test_each_workers_mix_has_an_interval(counted: tuple[Insights, list[tuple[DataRow, Label]]]) -> None:
     insights, _ = counted
     found = insights.rows("SELECT difference, low, high FROM labels_per_worker")
