@@ -18,12 +18,14 @@ _Span: TypeAlias = tuple[int, int]
 class Offsets:
     """Turns offsets into those of Python: characters, the end exclusive.
 
-    The guide does not say which are meant, and below U+10000 they are the same. `auto` takes characters,
-    unless the spans of an answer fit the text's words better as UTF-16.
+    The guide does not say which are meant, and below U+10000 they are the same. A job counts one way, so `auto`
+    takes characters unless the spans met so far, all together, fit the words of their texts better as UTF-16.
     """
 
     def __init__(self, unit: Unit, run: Run) -> None:
         self._unit, self._run = unit, run
+        self._for_utf16 = 0
+        """How much better the spans met so far fit as UTF-16."""
 
     def spans(self, spans: Sequence[_Span], text: str | None) -> Sequence[_Span]:
         """The spans of one answer in characters of `text`; as they are where the text is not known."""
@@ -31,7 +33,8 @@ class Offsets:
             return spans
         converted = _from_utf16(spans, text)
         if self._unit == "auto":
-            if _misfits(spans, text) <= _misfits(converted, text):
+            self._for_utf16 += _misfits(spans, text) - _misfits(converted, text)
+            if self._for_utf16 <= 0:
                 return spans
             message = (
                 "offsets were taken for UTF-16, which fits the words better (--offsets says what they are)"

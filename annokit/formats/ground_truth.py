@@ -44,7 +44,7 @@ class ReadOptions(Options, frozen=True):
         Meta(description="folder with RECORD/SeqLabel.json of videos; by default SRC, if it is a folder"),
     ] = None
     offsets: Annotated[
-        Unit, Meta(description="what the offsets of text spans count; auto: what fits the words")
+        Unit, Meta(description="what the offsets of text spans count; auto: what fits the words better")
     ] = "auto"
 
 

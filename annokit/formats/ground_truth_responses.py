@@ -55,7 +55,7 @@ class ReadOptions(Options, frozen=True):
         bool, Meta(description="of a record with several files of answers, only the latest file")
     ] = False
     offsets: Annotated[
-        Unit, Meta(description="what the offsets of text spans count; auto: what fits the words")
+        Unit, Meta(description="what the offsets of text spans count; auto: what fits the words better")
     ] = "auto"
 
 
