@@ -25,17 +25,26 @@ from typing import Any
 
 import msgspec
 
+from annokit.dataset import Dataset, OntologyBuilder
 from annokit.errors import AnnokitError, InputError, UsageError, Where
 from annokit.io.limits import DEFAULT_LIMITS, Limits
 from annokit.io.output import StagedFile, staged
 from annokit.io.records import decode_document
 from annokit.io.salvage import Wire
 from annokit.io.source import Source
-from annokit.model import Ontology, Option, Tool
+from annokit.model import (
+    Classification,
+    ObjectAnnotation,
+    Ontology,
+    Option,
+    Relationship,
+    Tool,
+    Track,
+)
 
 __all__ = [
     "checklist",
-    "looks_like_one",
+    "derive",
     "ontology",
     "option",
     "parse",
@@ -63,6 +72,7 @@ _TOOLS = {kind: word for word, kind in reversed(_KINDS.items())} | {
     "rotated_box": "polygon",
     "token_span": "named-entity",
 }
+_TYPES = {"date": "text", "number": "text"}
 _QUESTIONS = ("radio", "checklist", "text")
 
 
@@ -190,12 +200,6 @@ def parse(data: bytes | Mapping[str, Any]) -> Ontology:
     return _decoded(Source(raw), DEFAULT_LIMITS)
 
 
-def looks_like_one(head: bytes) -> bool:
-    """Whether a file that starts like this is an ontology and no labels."""
-    start = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:200]
-    return start.startswith(b"{") and (b'"tools"' in start or b'"classifications"' in start)
-
-
 def _decoded(source: Source, limits: Limits) -> Ontology:
     def reject(_unit: str, _path: str, error: AnnokitError, _raw: bytes) -> None:
         raise error
@@ -205,6 +209,40 @@ def _decoded(source: Source, limits: Limits) -> Ontology:
         tools=tuple([_read_tool(one) for one in found.tools]),
         classifications=tuple([_read_question(one, source.name) for one in found.classifications]),
         extra=_extra(found.extra),
+    )
+
+
+def derive(dataset: Dataset) -> Ontology:
+    """The tools and questions that a dataset uses, of the kinds in which it uses them.
+
+    A class that is drawn in two ways becomes two tools of one name. Options that nobody picked are not known,
+    and what the platform has no tool for (keypoints, times of audio) is left out.
+
+    Examples
+    --------
+    >>> from annokit.model import Box, DataRow, Label, ObjectAnnotation
+    >>> car = ObjectAnnotation(tool_name="car", geometry=Box(x=0, y=0, width=4, height=4))
+    >>> found = derive(Dataset.from_rows([DataRow(id="r", labels=(Label(annotations=(car,)),))]))
+    >>> [(one.name, one.kind) for one in found.tools]
+    [('car', 'box')]
+    >>> derive(Dataset.from_rows([])).tools
+    ()
+    """
+    tools: dict[str, OntologyBuilder] = {}
+    questions = OntologyBuilder()
+    for one in (one for row in dataset for label in row.labels for one in label.annotations):
+        if isinstance(one, Classification):
+            questions.add_classification(one)
+            continue
+        kind = one.geometry.kind if isinstance(one, ObjectAnnotation) else "relationship"
+        word = _TOOLS.get(one.kind if isinstance(one, Track) else kind)
+        if word is not None:
+            builder = tools.setdefault(word, OntologyBuilder())
+            seen = builder.add_tool(one.tool_name, one.tool_id, _KINDS[word], one.value)
+            seen.ask(() if isinstance(one, Relationship) else one.classifications)
+    return Ontology(
+        tools=tuple([tool for builder in tools.values() for tool in builder.build().tools]),
+        classifications=tuple([one for one in questions.build().classifications if one.kind != "unknown"]),
     )
 
 

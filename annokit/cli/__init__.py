@@ -31,6 +31,8 @@ _COMMANDS = (
     "formats",
     "detect",
     "masks",
+    "ontology",
+    "data-rows",
     "consensus",
     "requeue",
     "insights",
@@ -52,7 +54,7 @@ class _App(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in _COMMANDS:
             return None
-        found: click.Command = importlib.import_module(f"annokit.cli.{cmd_name}").command
+        found: click.Command = importlib.import_module(f"annokit.cli.{cmd_name.replace('-', '_')}").command
         return found
 
     def invoke(self, ctx: click.Context) -> Any:

@@ -26,12 +26,14 @@ __all__ = ["command"]
 )
 @click.option("--from", "format", metavar="FORMAT", help="What SRC is, when it cannot be told.")
 @click.option("--image-dir", metavar="DIR", help="Look for every image here, and compare its size.")
+@click.option("--ontology", metavar="FILE", help="Compare with this ontology of Labelbox, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def command(
     sources: tuple[str, ...],
     target: str | None,
     format: str | None,
     image_dir: str | None,
+    ontology: str | None,
     as_json: bool,
     options: dict[str, Any],
     limits: Limits,
@@ -40,10 +42,12 @@ def command(
 
     Nothing is changed: `annokit convert --repair` mends shapes. The exit code is 1 when an error was found, 0 when there are only warnings.
     """
+    from annokit import ontology as ontologies
     from annokit.validate import validate
 
     dataset = open_dataset(sources, format, options, limits)
-    report = validate(dataset, target, image_dir=image_dir, limits=limits)
+    wanted = None if ontology is None else ontologies.read(ontology, limits=limits)
+    report = validate(dataset, target, image_dir=image_dir, ontology=wanted, limits=limits)
     if as_json:
         say_json(report)
     else:

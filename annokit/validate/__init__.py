@@ -7,9 +7,11 @@ import os
 from annokit.dataset import Dataset
 from annokit.io.batches import batched
 from annokit.io.limits import DEFAULT_LIMITS, Limits
+from annokit.model import Ontology
 from annokit.report import Loss
 from annokit.run import Run
 from annokit.validate._findings import Example, Finding, Findings, ValidationReport
+from annokit.validate._ontology import check_against
 from annokit.validate._references import References
 from annokit.validate._shapes import check_shapes, items
 from annokit.validate._targets import TARGETS, target_check
@@ -24,6 +26,7 @@ def validate(
     target: str | None = None,
     *,
     image_dir: str | os.PathLike[str] | None = None,
+    ontology: Ontology | None = None,
     limits: Limits = DEFAULT_LIMITS,
 ) -> ValidationReport:
     """Look for faults in one pass; nothing is changed, and nothing found is raised.
@@ -34,6 +37,9 @@ def validate(
         Also name what the usual tools of this format would drop or refuse.
     image_dir : path, optional
         Look for the image of every row here, and compare its size.
+
+    ontology : Ontology, optional
+        Also name what it does not have, what it has as another kind, and required answers that are missing.
 
     Examples
     --------
@@ -54,6 +60,8 @@ def validate(
             references.check(row)
             if judge is not None:
                 judge(found, row)
+            if ontology is not None:
+                check_against(found, row, ontology)
     for loss in run.report.losses:
         found.take(_unread(loss))
     kinds = run.report.kinds
