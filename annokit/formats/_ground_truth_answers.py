@@ -155,6 +155,8 @@ class AnswerReader:
             read = self._contents.known if type(answer) is wire.Answer else self._contents.loose
             for name, content in contents.items():
                 element = read(name, content, text, (((top, index), key), name), reject)
+                if type(content) is Raw and b'"frameData"' in bytes(content):
+                    self._note_frames(file)
                 annotations += element.annotations
                 if not element.is_plain:
                     size, is_text = size or element.size, is_text or element.is_text
@@ -162,6 +164,11 @@ class AnswerReader:
                         extra.setdefault("content", {})[name] = element.kept
             labels.append(_label(answer, annotations, extra))
         return Submitted(labels, size, is_text)
+
+    def _note_frames(self, file: ResponseFile) -> None:
+        """Name that the frames of a video stand in files of their own, of which only the address is kept."""
+        message = "answers to videos lie in a file for each frame, which are not read; their address is kept"
+        self._run.report.note("frames-not-read", "labels", message, example=file.path, lossy=True)
 
     def reject(self, file: ResponseFile, kind: str, path: str, error: AnnokitError, raw: bytes) -> None:
         """Reject a part of a file."""

@@ -325,6 +325,15 @@ def test_odd_files(shared: Path) -> None:
     assert [loss.code for loss in run.report.losses] == ["no-answers"]
 
 
+def test_answers_to_videos_keep_the_address_of_their_frames(shared: Path) -> None:
+    run = Run()
+    (row,) = annokit.read(shared / "ground_truth" / "synthetic" / "video_object_tracking").rows(run)
+    (one,) = row.labels[0].objects
+    assert isinstance(one.geometry, Unknown)
+    assert one.geometry.payload["frameData"]["s3Prefix"].startswith("s3://")
+    assert [(loss.code, loss.lossy) for loss in run.report.losses] == [("frames-not-read", True)]
+
+
 def test_a_record_answered_twice_keeps_both_or_the_latest(tmp_path: Path) -> None:
     names = ["iteration-1/4/2024-01-01_00_00_00.json", "iteration-2/4/2024-01-02_00_00_00.json"]
     tree = write_tree(tmp_path, {name: {"c": {"label": name}} for name in names})
