@@ -93,8 +93,10 @@ def command(
         insights = open_insights(dataset, settings, progress=advance)
     if tables is not None:
         _write_tables(insights, tables, overwrite, dataset.paths)
+        _say_written(tables, summary)
     if output is not None:
         _write_dashboard(insights, output, overwrite, dataset.paths, goal=goal, title=title)
+        _say_written(output, summary)
     if summary is not None:
         _say_summary(insights, summary, goal, title)
     return 1 if insights.read.unreadable else 0
@@ -134,7 +136,6 @@ def _write_tables(insights: Insights, folder: str, overwrite: bool, sources: tup
     with staged_folder(folder, overwrite=overwrite, sources=sources) as path:
         for name, table in made.items():
             parquet.write_table(table, path / f"{name}.parquet")
-    say(f"{len(made)} tables written to {folder}")
 
 
 def _write_dashboard(
@@ -146,7 +147,12 @@ def _write_dashboard(
     chosen = {key: value for key, value in options.items() if value is not None}
     with staged_file(target, overwrite=overwrite, sources=sources) as path:
         path.write_text(dashboard(insights, **chosen), encoding="utf-8")
-    say(f"written to {target}")
+
+
+def _say_written(target: str, summary: str | None) -> None:
+    """Where it is; but a summary, which may be JSON, stands alone."""
+    if summary is None:
+        say(f"written to {target}")
 
 
 def _say_summary(insights: Insights, kind: str, goal: int | None, title: str | None) -> None:

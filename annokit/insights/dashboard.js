@@ -227,7 +227,7 @@ const charts = {
     },
     spec: { width: 'container', height: { step: 20 }, mark: { type: 'rect', tooltip: { content: 'data' } }, encoding: {
       y: { field: 'name', type: 'nominal', sort: null, title: null, axis: { ticks: false, domain: false } },
-      x: { field: 'what', type: 'nominal', sort: labels.map((one) => one.name), title: null, axis: { orient: 'top', labelAngle: labels.length > 8 ? -35 : 0, ticks: false, domain: false, labelLimit: 120 } },
+      x: { field: 'what', type: 'nominal', sort: labels.map((one) => one.name), title: null, axis: { orient: 'top', labelAngle: labels.length > 8 ? -35 : 0, ticks: false, domain: false, labelLimit: 120, labelOverlap: true } },
       color: quantity('share', 'share', { scale: { domainMin: 0, interpolate: 'rgb' }, legend: { format: '.0%', tickCount: 4 } }), opacity: picked,
       tooltip: [{ field: 'full', title: 'worker' }, { field: 'what', title: 'label' }, quantity('n', 'answers', { format: ',d' }), quantity('share', 'share', { format: '.1%' })] } },
     table: { header: ['worker', 'label', 'answers', 'share of worker'], row: (row) => [row.full, row.what, row.n, row.share] },

@@ -107,11 +107,16 @@ def test_the_command_writes_tables_and_prints(samples: Path, tmp_path: Path) -> 
     names = {path.stem for path in folder.glob("*.parquet")}
     assert names == {"answers", "answer_labels", "annotations_view", *BLOG_VIEWS, *VIEWS, *QUALITY}
     assert pq.read_table(folder / "answers.parquet").num_rows == 48
+    run(source, "--tables", tmp_path / "again", "--time-zone", "Europe/Berlin")
+    for path in folder.glob("*.parquet"):
+        assert path.read_bytes() == (tmp_path / "again" / path.name).read_bytes(), path.name
     assert run(source, "--tables", folder).exit_code == 7  # it is there already
     assert run(source, "--tables", folder, "--overwrite").exit_code == 0
     told = json.loads(run(source, "--summary", "json", "--goal", "40", "--since", "2024-03-10").stdout)
     assert told["forecast"]["goal"] == 40
     assert told["first"] >= "2024-03-10"
+    told = json.loads(run(source, "--summary", "json", "-o", tmp_path / "report.html").stdout)
+    assert (tmp_path / "report.html").stat().st_size < 2_000_000
     (tmp_path / "input.manifest").write_text('{"source-ref": "s3://a/1.jpg"}\n' * 25)
     told = json.loads(run(source, "--summary", "json", "--goal", tmp_path / "input.manifest").stdout)
     assert told["forecast"]["goal"] == 25

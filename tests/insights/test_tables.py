@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+import annokit
 from annokit import Dataset
 from annokit.errors import UsageError
 from annokit.insights import BLOG_VIEWS, QUALITY, VIEWS, Insights, Settings, open_insights, tables
@@ -82,6 +83,21 @@ def test_the_blogs_views_on_any_tree(seed: int, tmp_path: Path) -> None:
     check_blog(
         open_insights(as_dataset(tmp_path), Settings(element="other")), Presto(tmp_path, element="other")
     )
+
+
+def test_the_blogs_own_sample(data: Path) -> None:
+    insights = open_insights(
+        annokit.read(data / "ground_truth" / "blog_sample.json", format="ground-truth-responses")
+    )
+    sub = "11111111-1111-1111-1111-111111111111"
+    ((iteration, record, label, _, day, worker, kind, _, user, path),) = rows(insights, "annotations_view")
+    assert (iteration, record, label, kind, user) == (None, None, "Compute", "Cognito", sub)
+    assert (day, worker) == (date(2020, 3, 27), "private.eu-west-1.1111111111111111")
+    assert path.endswith("blog_sample.json")
+    assert rows(insights, "annotations_per_user") == [(1, sub)]
+    assert rows(insights, "annotations_per_label") == [(0, "Compute")]  # the path names no record
+    assert rows(insights, "annotations_per_day") == [(0, date(2020, 3, 27))]
+    assert rows(insights, "users_per_bucket_annotations") == [(1, 1, "B1: 0-25")]
 
 
 def test_what_the_path_does_not_say_is_null_and_digits_that_are_missing_are_empty() -> None:
