@@ -11,7 +11,7 @@ import msgspec
 from annokit.dataset import Dataset
 from annokit.diff._answers import compared
 from annokit.diff._pairs import paired
-from annokit.diff._similar import Marked, same_shape
+from annokit.diff._similar import Marked
 from annokit.errors import UsageError
 from annokit.io.limits import DEFAULT_LIMITS, Limits
 from annokit.model import Classification, DataRow, ObjectAnnotation, Relationship, Track
@@ -120,7 +120,8 @@ def diff(
     """Compare two states of the same data rows: what was added, removed, moved, reclassified, answered otherwise.
 
     Data rows are the same if their ids, global keys or external ids are. In a data row, annotations of one id are one
-    thing; the others are matched by overlap, those of one class first, so that the sum of overlaps is largest.
+    thing, and so is what is as it was; the others are matched by overlap, those of one class first, so that the sum of
+    overlaps is largest.
 
     Parameters
     ----------
@@ -230,8 +231,7 @@ class _Tally:
         self._links(before, after, {ours[p.before].id: theirs[p.after].id for p in pairs})
 
     def _pair(self, one: Marked, other: Marked, overlap: float, row: DataRow) -> None:
-        is_same = overlap >= _SAME or same_shape(one, other)
-        what = "same" if is_same else "moved"
+        what = "same" if overlap >= _SAME else "moved"
         if one.tool_name != other.tool_name:
             what = "reclassified"
         self._count(one.tool_name, "before", what)

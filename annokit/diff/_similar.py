@@ -26,7 +26,7 @@ from annokit.model import (
 )
 from annokit.model.base import Floats
 
-__all__ = ["Marked", "same_shape", "similarities"]
+__all__ = ["Marked", "shape_key", "similarities"]
 
 Marked: TypeAlias = ObjectAnnotation | Track
 
@@ -54,23 +54,24 @@ def similarities(before: Sequence[Marked], after: Sequence[Marked], row: DataRow
     alone = np.flatnonzero(~found.any(axis=0)).tolist()
     for i in np.flatnonzero(~found.any(axis=1)).tolist():
         for j in alone:
-            found[i, j] = float(same_shape(before[i], after[j]))
+            found[i, j] = float(shape_key(before[i]) == shape_key(after[j]))
     return found
 
 
-def same_shape(one: Marked, other: Marked) -> bool:
-    """Whether two things are equal in shape and place."""
-    if isinstance(one, Track) or isinstance(other, Track):
-        return (
-            isinstance(one, Track)
-            and isinstance(other, Track)
-            and all(
-                np.array_equal(getattr(one, name), getattr(other, name))
-                for name in ("frames", "values", "offsets", "segments")
-            )
-            and one.masks == other.masks
-        )
-    return _place(one) == _place(other) and one.geometry == other.geometry
+def shape_key(one: Marked) -> object:
+    """What is equal for things that are equal in shape and place."""
+    if isinstance(one, Track):
+        values: tuple[object, ...] = (one.kind, one.frames, one.values, one.offsets, one.segments, one.masks)
+    else:
+        shape = one.geometry
+        values = (shape.kind, *[getattr(shape, name) for name in shape.__struct_fields__])
+    return (_place(one), *map(_hashable, values))
+
+
+def _hashable(value: object) -> object:
+    if isinstance(value, np.ndarray):
+        return value.tobytes()
+    return value if isinstance(value, int | float | str) else repr(value)
 
 
 def _place(one: Marked) -> object:
