@@ -94,14 +94,19 @@ def family_of(one: Object) -> str:
     if isinstance(one, Track):
         return "track" if _within(one.values) else "unknown"
     shape = one.geometry
-    numbers = getattr(shape, "coords", getattr(shape, "corners", None))
-    if numbers is None:
-        sides = (getattr(shape, name, 0.0) for name in ("x", "y", "width", "height", "start_ms", "end_ms"))
-        numbers = np.fromiter((side for side in sides if isinstance(side, int | float)), np.float64)
-    if not _within(numbers):
+    if not (_near(shape) if isinstance(shape, Box | Point | TimeRange) else _within(_numbers(shape))):
         return "unknown"
     kind = shape.kind
     return "area" if kind in ("box", "rotated_box", "polygon", "mask") else kind
+
+
+def _near(shape: Box | Point | TimeRange) -> bool:
+    """`_within` for the numbers of a shape without an array: the case there are millions of."""
+    return all(-FARTHEST <= getattr(shape, name) <= FARTHEST for name in shape.__struct_fields__)
+
+
+def _numbers(shape: Any) -> NDArray[np.float64]:
+    return np.asarray(getattr(shape, "coords", getattr(shape, "corners", ())), np.float64)
 
 
 def _within(numbers: NDArray[np.float64]) -> bool:
