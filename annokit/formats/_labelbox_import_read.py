@@ -14,7 +14,7 @@ from msgspec import UNSET
 from annokit.errors import AnnokitError, DecodeError, GeometryError, Where
 from annokit.formats import _labelbox_import_wire as wire
 from annokit.formats._labelbox import NO_TEXT, Batch, parse_rings, plain, polygon_of
-from annokit.formats._labelbox_tracks import columns, ranged
+from annokit.formats._labelbox_tracks import columns, final, ranged
 from annokit.geometry import masks_of, parse_points
 from annokit.io.images import read_png_pixels
 from annokit.model import (
@@ -213,17 +213,18 @@ class AnnotationBuilder:
         found = sorted((one for part in segments for one in part.keyframes), key=lambda one: one.frame)
         self._run.limits.check("max_frames", len(found))
         kept = _kept(line, ("custom_metrics", "group_key"))
-        frames = np.array([self._frame(one.frame) for one in found])
+        frames = [self._frame(one.frame) for one in found]
         edges = [sorted(one.frame for one in part.keyframes) for part in segments]
         over = [
             (frame, self._below(one.classifications))
-            for frame, one in zip(frames.tolist(), found, strict=True)
+            for frame, one in zip(frames, found, strict=True)
+            if one.classifications
         ]
         return Track(
             tool_name=_name(line),
-            frames=frames,
-            is_keyframe=np.ones(len(found), bool),
-            segments=np.array([(self._frame(edge[0]), self._frame(edge[-1])) for edge in edges]),
+            frames=final(frames, np.int64),
+            is_keyframe=final([True] * len(found), bool),
+            segments=final([(self._frame(edge[0]), self._frame(edge[-1])) for edge in edges], np.int64),
             id=line.uuid,
             tool_id=line.schema_id,
             classifications=(*self._below(line.classifications), *ranged(over)),

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import numpy as np
 from msgspec.structs import replace
+from numpy.typing import NDArray
 
 from annokit.errors import GeometryError
 from annokit.io.limits import DEFAULT_LIMITS, Limits
@@ -24,7 +25,7 @@ from annokit.model import (
 )
 from annokit.model.base import Floats, Indices
 
-__all__ = ["columns", "frames_in", "keyframe_flags", "ranged", "runs"]
+__all__ = ["columns", "final", "frames_in", "keyframe_flags", "ranged", "runs"]
 
 _KINDS = {Box: "box", Point: "point", Line: "line", Polygon: "polygon", MaskReference: "mask", Mask: "mask"}
 
@@ -45,10 +46,23 @@ def columns(shapes: Sequence[Geometry], track: str) -> Mapping[str, Any]:
         return {"kind": kind, "masks": tuple(shapes)}
     if kind == "box":
         rows = [(box.x, box.y, box.width, box.height) for box in shapes if type(box) is Box]
-        return {"kind": kind, "values": np.array(rows).reshape(-1, 2)}
+        values = np.array(rows).reshape(-1, 2)
+        return {
+            "kind": kind,
+            "values": final(values, np.float64),
+            "offsets": final(np.arange(len(rows) + 1) * 2, np.int64),
+        }
     points = [_points(shape) for shape in shapes]
     offsets = np.cumsum([0, *map(len, points)])
-    return {"kind": kind, "values": np.concatenate(points), "offsets": offsets}
+    values = np.concatenate(points)
+    return {"kind": kind, "values": final(values, np.float64), "offsets": final(offsets, np.int64)}
+
+
+def final(values: Any, dtype: Any) -> NDArray[Any]:
+    """An array of its own that a track takes as it is: read-only, and of the right type."""
+    array = np.array(values, dtype)
+    array.flags.writeable = False
+    return array
 
 
 def _points(shape: Geometry) -> Floats:
