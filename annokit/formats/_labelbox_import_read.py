@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from msgspec import UNSET
 from annokit.errors import AnnokitError, DecodeError, GeometryError, Where
 from annokit.formats import _labelbox_import_wire as wire
 from annokit.formats._labelbox import NO_TEXT, Batch, parse_rings, plain, polygon_of
-from annokit.formats._labelbox_tracks import columns, final, ranged
+from annokit.formats._labelbox_tracks import box_columns, columns, final, ranged
 from annokit.geometry import masks_of, parse_points
 from annokit.io.images import read_png_pixels
 from annokit.model import (
@@ -230,8 +230,19 @@ class AnnotationBuilder:
             classifications=(*self._below(line.classifications), *ranged(over)),
             confidence=line.confidence,
             extra={NAME: kept} if kept else {},
-            **columns([self._keyframe(one) for one in found], _name(line)),
+            **self._columns(found, _name(line)),
         )
+
+    def _columns(self, found: Sequence[wire.Keyframe], name: str) -> Mapping[str, Any]:
+        """The shapes of key frames; boxes, which most are, without making each of them."""
+        rows = [
+            (one.bbox.left, one.bbox.top, one.bbox.width, one.bbox.height)
+            for one in found
+            if one.bbox is not None and one.bbox.width >= 0 and one.bbox.height >= 0
+        ]
+        if len(rows) < len(found):
+            return columns([self._keyframe(one) for one in found], name)
+        return box_columns(rows)
 
     def _keyframe(self, one: wire.Keyframe) -> Geometry:
         if one.bbox is not None:

@@ -25,7 +25,7 @@ from annokit.model import (
 )
 from annokit.model.base import Floats, Indices
 
-__all__ = ["columns", "final", "frames_in", "keyframe_flags", "ranged", "runs"]
+__all__ = ["box_columns", "columns", "final", "frames_in", "keyframe_flags", "ranged", "runs"]
 
 _KINDS = {Box: "box", Point: "point", Line: "line", Polygon: "polygon", MaskReference: "mask", Mask: "mask"}
 
@@ -46,16 +46,17 @@ def columns(shapes: Sequence[Geometry], track: str) -> Mapping[str, Any]:
         return {"kind": kind, "masks": tuple(shapes)}
     if kind == "box":
         rows = [(box.x, box.y, box.width, box.height) for box in shapes if type(box) is Box]
-        values = np.array(rows).reshape(-1, 2)
-        return {
-            "kind": kind,
-            "values": final(values, np.float64),
-            "offsets": final(np.arange(len(rows) + 1) * 2, np.int64),
-        }
+        return box_columns(rows)
     points = [_points(shape) for shape in shapes]
     offsets = np.cumsum([0, *map(len, points)])
     values = np.concatenate(points)
     return {"kind": kind, "values": final(values, np.float64), "offsets": final(offsets, np.int64)}
+
+
+def box_columns(rows: Sequence[tuple[float, float, float, float]]) -> Mapping[str, Any]:
+    """Boxes as left, top, width and height, as the fields of a track."""
+    values = final(rows, np.float64).reshape(-1, 2)
+    return {"kind": "box", "values": values, "offsets": final(range(0, len(values) + 1, 2), np.int64)}
 
 
 def final(values: Any, dtype: Any) -> NDArray[Any]:

@@ -172,11 +172,11 @@ class Track(Record, tag="track", tag_field="type"):
                 [] if self.segments is None else self.segments, np.dtype(np.int64), (None, 2)
             ),
         }
-        if (np.diff(frames) <= 0).any() or (frames < 0).any():
+        if (frames[1:] <= frames[:-1]).any() or (len(frames) and frames[0] < 0):
             raise GeometryError("expected frames that rise from 0 on")
         if self.kind == "mask" and len(self.masks) != len(frames):
             raise GeometryError(f"expected a mask for each of {len(frames)} frames, got {len(self.masks)}")
-        if arrays["offsets"][-1] != len(arrays["values"]) or (np.diff(arrays["offsets"]) < 0).any():
+        if arrays["offsets"][-1] != len(arrays["values"]) or _falls(arrays["offsets"]):
             raise GeometryError(f"expected offsets that rise to {len(arrays['values'])}")
         for name, array in arrays.items():
             force_setattr(self, name, array)
@@ -202,6 +202,10 @@ class Track(Record, tag="track", tag_field="type"):
             x, y = points[0].tolist()
             return Point(x=x, y=y)
         return Line(coords=points) if self.kind == "line" else Polygon(coords=points)
+
+
+def _falls(numbers: Indices) -> bool:
+    return bool((numbers[1:] < numbers[:-1]).any())
 
 
 Annotation: TypeAlias = ObjectAnnotation | Classification | Relationship | Track
