@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from annokit.errors import InputError
+from annokit.errors import GeometryError, InputError, Where, shown
 from annokit.formats import _labelbox_wire as wire
 from annokit.formats._labelbox import Batch, Masks, given, plain, reviews_of
 from annokit.formats._labelbox_objects import NAME, ObjectBuilder, classifications
@@ -109,6 +109,9 @@ class LabelBuilder:
                 if isinstance(planes, dict) and planes.get(name)
             }
             segments = (said.segments or {}).get(name)
+            if not isinstance(segments, dict | None):
+                where = Where(path="$.annotations.segments")
+                raise GeometryError(f"expected segments by track, got {shown(segments)}", where=where)
             reader = self._reader(segments, keyframes, asset, group=name)
             made += reader.annotations(group.frames)
             kept["groups"][name] = {"name": group.name} | (group.extra or {}) | reader.left()

@@ -233,3 +233,12 @@ def test_the_first_pass_finds_what_is_in_frames(data: Path) -> None:
     assert dataset.ontology.tools[0].kind == "box"
     assert [one.name for one in dataset.ontology.tools[0].classifications] == ["nested"]
     assert isinstance(next(iter(dataset)).labels[0].tracks[0], Track)
+
+
+def test_segments_of_a_plane_that_are_none_cost_one_label(data: Path) -> None:
+    said = json.loads((data / "labelbox" / "v2_dicom.json").read_bytes())
+    said["segments"]["Axial"] = 3
+    rows, report = read(line(label(said), mime_type="application/dicom"), on_error="skip")
+    assert (len(rows), report.kinds["labels"]["skipped"]) == (1, 1)
+    with pytest.raises(InputError, match=r"annotations\.segments: expected segments by track, got 3"):
+        read(line(label(said), mime_type="application/dicom"))
