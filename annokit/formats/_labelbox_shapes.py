@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from annokit.formats._labelbox_geo import corners, geo_shape
 from annokit.formats._labelbox_labels import relationship
 from annokit.formats._labelbox_objects import NAME
 from annokit.geometry import FARTHEST
+from annokit.geometry.geojson import corners, geo_shape
 from annokit.model import (
     Answer,
     Box,

@@ -11,8 +11,8 @@ from msgspec import UNSET, Meta
 from annokit.errors import AnnokitError, DecodeError, GeometryError, Where
 from annokit.formats import _labelbox_v1_wire as wire
 from annokit.formats._labelbox import NO_TEXT, Masks, parse_rings, plain, polygon_of
-from annokit.formats._labelbox_geo import geo_shape, is_exact
 from annokit.geometry import parse_points
+from annokit.geometry.geojson import geo_shape, is_exact
 from annokit.io.faults import decode_error
 from annokit.model import (
     Answer,

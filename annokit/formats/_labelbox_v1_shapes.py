@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from annokit.formats._labelbox_geo import corners, geo_shape
 from annokit.formats._labelbox_shapes import (
     NoPlace,
     block_of,
@@ -16,6 +15,7 @@ from annokit.formats._labelbox_shapes import (
     points_json,
 )
 from annokit.formats._labelbox_v1_objects import NAME
+from annokit.geometry.geojson import corners, geo_shape
 from annokit.model import (
     Answer,
     Box,

@@ -47,6 +47,8 @@ class _Row(NamedTuple):
     confidence: float
     class_number: int | None
     visibility: float
+    is_placed: bool
+    """Whether three more columns say where it is in the world."""
 
 
 def is_there(root: Path) -> bool:
@@ -165,6 +167,9 @@ def _rows(one: _Sequence, run: Run) -> Iterator[_Row]:
             run.reject(error, "keyframes", line.data, format=NAME)
             continue
         seen.add((row.id, row.frame))
+        if row.is_placed:
+            why = "where in the world a box is (x, y, z) has no place in a track"
+            run.report.note("world-coordinates", "keyframes", why, example=place, lossy=True)
         yield row
         run.advance(len(line.data) + 1)
 
@@ -183,7 +188,9 @@ def _row(line: Line, limits: Limits) -> _Row:
     confidence = rest[0] if rest else 1.0
     visibility = rest[2] if len(values) == 9 else 1.0
     number = int(rest[1]) if is_truth else None
-    return _Row(int(frame) - 1, int(identity), (left, top, width, height), confidence, number, visibility)
+    box = (left, top, width, height)
+    is_placed = any(value != -1 for value in values[7:]) and not is_truth
+    return _Row(int(frame) - 1, int(identity), box, confidence, number, visibility, is_placed)
 
 
 def _object(row: _Row, tool: str) -> ObjectAnnotation:

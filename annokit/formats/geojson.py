@@ -19,8 +19,8 @@ from annokit.dataset import Dataset, OntologyBuilder, Outline, RowKey
 from annokit.errors import DecodeError, InputError, Where
 from annokit.formats._base import Format, Head, Options, Reader, Writer
 from annokit.formats._classes import Classes
-from annokit.formats._labelbox_geo import geo_shape
 from annokit.geometry import outline_of
+from annokit.geometry.geojson import geo_shape, has_heights
 from annokit.geometry.georeference import Georeference, box_of, find_georeference, mapped
 from annokit.io.faults import BAD_JSON
 from annokit.io.source import Source
@@ -139,6 +139,10 @@ def _rows(source: Source, options: ReadOptions, run: Run) -> Iterator[DataRow]:
             where = Where(source.name, path=f"$.features[{index}]")
             run.reject(DecodeError(problem, where=where), "object:unknown", bytes(raw), format=_NAME)
             continue
+        if not isinstance(one.geometry, Unknown) and has_heights((feature.geometry or {}).get("coordinates")):
+            run.report.note(
+                "heights", kind_of(one), "heights have no place in a shape", example=index, lossy=True
+            )
         found.setdefault(str((feature.properties or {}).get("data_row", own)), []).append(one)
     for name, objects in found.items():
         row = rows.get(name) or _Row(id=name, name=name)

@@ -179,6 +179,8 @@ def test_other_peoples_geojson_is_read(tmp_path: Path) -> None:
     [found] = annokit.read(file, class_property="crop", on_error="skip")
     assert (found.name, found.labels[0].objects[0].tool_name) == ("fields", "rye")
     assert found.labels[0].objects[0].extra == {"geojson": {"year": 7}}
+    report = annokit.convert(file, tmp_path / "fields", to="parquet", on_error="skip")
+    assert [loss.code for loss in report.losses if loss.lossy] == ["heights", "bad-shape"]
     alone = tmp_path / "one.geojson"
     alone.write_text(json.dumps(feature))
     assert next(iter(annokit.read(alone))).labels[0].objects[0].geometry == Point(x=1, y=2)

@@ -76,6 +76,10 @@ def test_results_and_detections_are_read(tmp_path: Path) -> None:
     results = tmp_path / "MOT17-02.txt"
     results.write_text("1,3,794.2,47.5,71.2,174.8,-1,-1,-1,-1\n2,3,795,47,71,174,-1,-1,-1,-1\n")
     assert tracks_of(results)["3"].frames.tolist() == [0, 1]
+    assert not annokit.convert(results, tmp_path / "2d", to="parquet", strict=True).losses
+    results.write_text("1,3,794.2,47.5,71.2,174.8,-1,2.5,3,0\n")
+    report = annokit.convert(results, tmp_path / "3d", to="parquet")
+    assert [(loss.code, loss.count, loss.lossy) for loss in report.losses] == [("world-coordinates", 1, True)]
 
 
 def test_a_video_of_a_platform_there_and_back(tmp_path: Path, data: Path) -> None:

@@ -8,11 +8,11 @@ import msgspec
 import numpy as np
 
 from annokit.errors import GeometryError, shown
-from annokit.geometry import FARTHEST
+from annokit.geometry.text import FARTHEST
 from annokit.model import Box, Line, Point, Polygon
 from annokit.model.base import Floats
 
-__all__ = ["corners", "geo_shape", "is_exact"]
+__all__ = ["corners", "geo_shape", "has_heights", "is_exact"]
 
 
 def geo_shape(kind: str, coordinates: Any) -> Box | Line | Point | Polygon | None:
@@ -48,6 +48,19 @@ def geo_shape(kind: str, coordinates: Any) -> Box | Line | Point | Polygon | Non
         ]
         return Polygon.from_parts(parts)
     return None
+
+
+def has_heights(coordinates: Any) -> bool:
+    """Whether any position has a third number, which shapes of two axes have no place for.
+
+    >>> has_heights([[1, 2, 30], [3, 4]]), has_heights([1, 2]), has_heights([])
+    (True, False, False)
+    """
+    if not isinstance(coordinates, list) or not coordinates:
+        return False
+    if isinstance(coordinates[0], list):
+        return any(map(has_heights, coordinates))
+    return len(coordinates) > 2
 
 
 def corners(box: Box) -> list[list[float]]:
