@@ -37,16 +37,16 @@ LABELBOX: dict[str, tuple[int, dict[str, int]]] = {
     "lb_mask_url": (1, {}),  # kept as a MaskReference: a name is no danger as long as nobody fetches it
     "lb_mask_file_url": (1, {}),
 }
-VIDEO = [
-    "video_control",
-    "video_negative_frame",
-    "video_frame_zero",
-    "video_text_order",
-    "video_dup_keyframes",
-    "video_frame_1e12",
-    "video_frame_not_int",
-    "video_keyframe_no_frame",
-]
+VIDEO: dict[str, tuple[int, dict[str, int]]] = {
+    "video_control": (0, {}),
+    "video_text_order": (0, {}),
+    "video_dup_keyframes": (0, {}),
+    "video_negative_frame": (0, {"labels": 1}),
+    "video_frame_zero": (0, {"labels": 1}),
+    "video_frame_not_int": (0, {"labels": 1}),
+    "video_frame_1e12": (0, {}),  # kept and named by validate; whoever asks for its frames meets max_frames
+    "video_keyframe_no_frame": (0, {}),  # the shape that is there is kept, and written back as it stood
+}
 YOLO: dict[str, tuple[int, dict[str, int]]] = {
     "yolo_class_out_of_range": (1, {"object:unknown": 1}),
     "yolo_class_negative": (1, {"object:unknown": 1}),
@@ -63,7 +63,7 @@ GROUND_TRUTH: dict[str, tuple[int, dict[str, int]]] = {
     "gt_same_key_two_buckets": (2, {}),
     "gt_chained_jobs": (1, {}),  # the newest job's; the other is superseded
 }
-CASES = GROUND_TRUTH | LABELBOX | {name: (0, {"labels": 1}) for name in VIDEO} | YOLO
+CASES = GROUND_TRUTH | LABELBOX | VIDEO | YOLO
 ELSEWHERE = {"geometry": "annokit has no such format", "image": "see the tests of images below"}
 
 
@@ -116,6 +116,19 @@ def test_a_bad_record_costs_one_record(
         assert {kind: n[column] for kind, n in report.kinds.items() if n[column]} == bad
         assert report.total("written", "object:") == objects
     assert time.perf_counter() - begin < 5
+
+
+def test_frames_of_videos_are_what_the_tracks_say(
+    manifest: dict[str, dict[str, Any]], shared: Path, tmp_path: Path
+) -> None:
+    for name, frames in (("control", 5), ("text_order", 2), ("dup_keyframes", 5), ("keyframe_no_frame", 5)):
+        file = shared / "badinputs" / manifest[f"video_{name}"]["file"]
+        report = annokit.convert(file, tmp_path / name, to="parquet", video_frames="all")
+        assert report.total("made", "object:box") == frames
+    endless = shared / "badinputs" / manifest["video_frame_1e12"]["file"]
+    with pytest.raises(LimitExceeded, match="max_frames"):
+        annokit.convert(endless, tmp_path / "endless", to="parquet", video_frames="all")
+    assert not (tmp_path / "endless").exists()
 
 
 def test_formats_that_are_not_read_are_refused_in_one_line(

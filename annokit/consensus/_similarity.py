@@ -154,7 +154,7 @@ def _solid(shape: Any) -> Any:
 
     polygon = outline_of(shape)
     parts = []
-    for exterior, *holes in polygon.parts():
+    for exterior, *holes in filter(None, polygon.parts()):  # a part may have no ring
         if len(exterior) >= 3:
             whole = shapely.Polygon(exterior, [hole for hole in holes if len(hole) >= 3])
             parts.append(whole if whole.is_valid else whole.buffer(0))
