@@ -25,6 +25,8 @@ class Case:
 
 
 COMPARISONS: dict[tuple[str, str], Callable[[float], Case]] = {}
+NAMED: set[str] = set()
+"""Every peer that was offered, whether it is installed or not."""
 
 
 def comparison(
@@ -50,6 +52,7 @@ def optional(module: str) -> Any:
 
 def available(**peers: tuple[Any, Run]) -> dict[str, Run]:
     """The runs whose module is there."""
+    NAMED.update(peers)
     return {name: run for name, (module, run) in peers.items() if module is not None}
 
 

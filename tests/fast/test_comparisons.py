@@ -7,6 +7,7 @@ import pytest
 
 from benchmarks import exact, kernels
 from benchmarks.comparisons import COMPARISONS
+from benchmarks.peers import NAMED
 
 
 @pytest.mark.parametrize(("kernel", "kind"), list(COMPARISONS), ids=str)
@@ -23,7 +24,7 @@ def test_kernel_agrees_with_its_peers(kernel, kind):
 def test_every_goal_names_a_peer():
     for build in COMPARISONS.values():
         case = build(0.01)
-        assert set(case.checks) <= {*case.peers, "hotcoco", "rlemasklib", "powerboxes"}
+        assert set(case.checks) <= {*case.peers, *NAMED}
         assert all(goal > 0 for goal in case.goals.values())
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -178,7 +179,7 @@ def test_names_never_leave_their_quotes(name: str) -> None:
 
 def test_the_command_prints_it() -> None:
     done = subprocess.run(
-        ["python", "-m", "annokit", "insights", "--sql", "athena", "s3://labels/birds/"],
+        [sys.executable, "-m", "annokit", "insights", "--sql", "athena", "s3://labels/birds/"],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert done.stdout == sql_script("athena", job="s3://labels/birds")
