@@ -1,6 +1,7 @@
 # make demo: see it work.  make test: prove it.  Both build .venv first; only Python >= 3.11 is needed.
 PYTHON ?= python3
 BIN := .venv/bin
+PARALLEL := -n auto --maxprocesses 4
 
 .PHONY: demo test test-nojit test-bounds lint bench fuzz docs clean
 
@@ -17,14 +18,14 @@ demo: $(BIN)/annokit
 	@$(BIN)/python docs/demo.py
 
 test: .venv/dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL)
 
 # The kernels once as plain Python, and once with every index checked. What concerns machine code is left out.
 test-nojit: .venv/dev
-	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest tests/fast --ignore tests/fast/test_jit.py
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest $(PARALLEL) tests/fast --ignore tests/fast/test_jit.py
 
 test-bounds: .venv/dev
-	NUMBA_BOUNDSCHECK=1 $(BIN)/python -m pytest tests/fast --ignore tests/fast/test_jit.py
+	NUMBA_BOUNDSCHECK=1 $(BIN)/python -m pytest $(PARALLEL) tests/fast --ignore tests/fast/test_jit.py
 
 lint: .venv/dev
 	$(BIN)/ruff check .
