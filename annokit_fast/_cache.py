@@ -23,10 +23,12 @@ from typing import Any
 import numba
 from numba.core import compiler, serialize
 from numba.core import config as _untyped_config
+from numba.core.runtime import rtsys as _untyped_runtime  # type: ignore[attr-defined]
 
 __all__ = ["KernelCache", "cache_folder"]
 
 _config: Any = _untyped_config
+_runtime: Any = _untyped_runtime
 _rebuild: Any = compiler.CompileResult._rebuild
 _dumps: Any = serialize.dumps
 
@@ -132,7 +134,9 @@ class KernelCache:
             path.unlink(missing_ok=True)
 
     def load_overload(self, signature: Any, target: Any) -> Any:
-        target.refresh()
+        # All that machine code needs to run. numba's own cache refreshes the target here, which imports everything numba
+        # can compile: twice the time of a first call, and whoever does compile gets it from numba then.
+        _runtime.initialize(target)
         path = self._path(signature, target.codegen())
         if path is None:
             return None
