@@ -15,7 +15,8 @@ from msgspec.structs import replace
 import annokit
 from annokit.cli import app
 from annokit.diff import Diff, diff
-from annokit.errors import UsageError
+from annokit.errors import LimitExceeded, UsageError
+from annokit.io.limits import Limits
 from annokit.model import (
     Answer,
     Asset,
@@ -23,6 +24,7 @@ from annokit.model import (
     Classification,
     DataRow,
     Geometry,
+    Keypoints,
     Label,
     Line,
     Mask,
@@ -103,16 +105,52 @@ def test_the_sum_of_overlaps_is_the_largest_not_the_first() -> None:
     (Polygon(coords=[(0, 0), (10, 0), (10, 10), (0, 10)]), square(0), 1.0),
     (Polygon.from_parts([[[(0, 0), (10, 0), (10, 10), (0, 10)], [(2, 2), (8, 2), (8, 8), (2, 8)]]]), square(0), 0.64),
     (Mask(counts=[0, 20000], height=100, width=200), Mask(counts=[0, 15000, 5000], height=100, width=200), 0.75),
+    (square(0), Mask(counts=[0, 8, *[92, 8] * 9, 19092], height=100, width=200), 0.8),
     (TextSpan(start=0, end=5), TextSpan(start=0, end=4), 0.8),
     (TimeRange(start_ms=0, end_ms=100), TimeRange(start_ms=20, end_ms=100), 0.8),
-    (Point(x=5, y=5), Point(x=6, y=5), 19 / 21),
-    (Line(coords=[(0, 0), (10, 10)]), Line(coords=[(0, 0), (10, 8)]), 0.8),
+    (Point(x=5, y=5), Point(x=6, y=5), 0.95),
+    (Line(coords=[(0, 0), (100, 0)]), Line(coords=[(0, 10), (100, 10)]), 0.58),
+    (Keypoints(coords=[(0, 0), (100, 100)], visibility=[2, 2]), Keypoints(coords=[(0, 0), (100, 110)], visibility=[2, 2]),
+     (1 + np.exp(-100 / (2 * 10500 * 0.01))) / 2),
 ])  # fmt: skip
 def test_every_kind_of_shape_has_an_overlap(one: Geometry, other: Geometry, overlap: float) -> None:
     found = diff(state(mark("x", one)), state(mark("x", other)))
     assert found.total.mean_overlap == pytest.approx(overlap, abs=0.02)
     assert found.total.added == 0
     assert diff(state(mark("x", one)), state(mark("x", one))).total.same == 1
+
+
+def test_what_formats_round_has_not_moved() -> None:
+    one = [mark("x", square(0.12345, 1.5)), mark("x", Polygon(coords=[(50.006, 0), (60, 0.001), (60, 1)]))]
+    rounded = [mark("x", square(0.12, 1.5)), mark("x", Polygon(coords=[(50.01, 0), (60, 0), (60, 1)]))]
+    found = diff(state(*one), state(*rounded))
+    assert (found.total.same, found.changes) == (2, [])
+    assert found.total.mean_overlap is not None
+    assert found.total.mean_overlap < 0.9999
+    apart = [mark("x", square(0.15, 1.5)), mark("x", Polygon(coords=[(50.006, 0), (60, 0.001), (60, 1.02)]))]
+    assert diff(state(*one), state(*apart)).total.moved == 2
+
+
+def test_what_is_drawn_beside_a_mask_has_a_limit() -> None:
+    mask, other = (Mask(counts=[0, n, 20000 - n], height=100, width=200) for n in (20000, 15000))
+    before, after = (
+        state(mark("x", mask), mark("y", square(0))),
+        state(mark("x", other), mark("y", square(1))),
+    )
+    assert diff(before, after).total.moved == 2
+    small = Limits(max_pixels=100)
+    with pytest.raises(LimitExceeded, match="--max-pixels"):
+        diff(before, after, limits=small)
+    assert diff(state(mark("x", mask)), state(mark("x", other)), limits=small).total.moved == 1
+
+
+def test_tracks_have_as_many_frames_as_the_limit_says() -> None:
+    def track(last: int) -> Track:
+        values = np.array([(0, 0), (10, 10)] * 2, float)
+        return Track(tool_name="car", kind="box", frames=[0, last], is_keyframe=[True] * 2, values=values)
+
+    with pytest.raises(LimitExceeded, match="--max-frames"):
+        diff(state(track(70)), state(track(40)), limits=Limits(max_frames=100))
 
 
 def test_what_has_no_extent_is_the_same_where_it_is_equal() -> None:

@@ -31,7 +31,7 @@ _COLUMNS = ("before", "after", "same", "moved", "reclassified", "added", "remove
     type=click.FloatRange(0, 1, min_open=True),
     default=0.5,
     show_default=True,
-    help="Things without a common id are one from this intersection over union on.",
+    help="Things without a common id are one from this overlap on.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def command(

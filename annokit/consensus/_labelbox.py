@@ -12,10 +12,9 @@ from typing import TypeGuard, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from annokit.consensus._similarity import Rules, similarities
-from annokit.consensus._submissions import Object
 from annokit.geometry import mask_batch
 from annokit.model import Classification, Geometry, Label, Mask, ObjectAnnotation, Point, TextSpan, Track
+from annokit.similarity import Marked, Rules, similarities
 
 __all__ = ["labelbox_scores"]
 
@@ -46,16 +45,14 @@ def _by_name(annotations: Iterable[_One]) -> dict[str, list[_One]]:
     return found
 
 
-def _objects(a: Sequence[Object], b: Sequence[Object]) -> float:
+def _objects(a: Sequence[Marked], b: Sequence[Marked]) -> float:
     """Pairs by falling score, also those of score 0; whatever is left over counts 0."""
     if not a or not b:
         return 0.0
     masks = [[one.geometry for one in side if _is_mask(one)] for side in (a, b)]
     if masks[0] and masks[1]:
         return _united(masks[0], masks[1])
-    scores = (
-        _spans(a, b) if _is_text(a[0]) else similarities([*a, *b], Rules(reach=_BUFFER))[: len(a), len(a) :]
-    )
+    scores = _spans(a, b) if _is_text(a[0]) else similarities(a, b, Rules(reach=_BUFFER))
     if isinstance(a[0], ObjectAnnotation) and isinstance(a[0].geometry, Point):
         scores = _discs(a, b)
     pairs = sorted(itertools.product(range(len(a)), range(len(b))), key=lambda pair: -scores[pair])
@@ -69,11 +66,11 @@ def _objects(a: Sequence[Object], b: Sequence[Object]) -> float:
     return total / max(len(a), len(b))
 
 
-def _is_mask(one: Object) -> TypeGuard[ObjectAnnotation]:
+def _is_mask(one: Marked) -> TypeGuard[ObjectAnnotation]:
     return isinstance(one, ObjectAnnotation) and isinstance(one.geometry, Mask)
 
 
-def _is_text(one: Object) -> bool:
+def _is_text(one: Marked) -> bool:
     return isinstance(one, ObjectAnnotation) and isinstance(one.geometry, TextSpan)
 
 
@@ -88,7 +85,7 @@ def _united(a: Sequence[Geometry], b: Sequence[Geometry]) -> float:
     return float(rle.iou(united[:1], united[1:])[0, 0])
 
 
-def _discs(a: Sequence[Object], b: Sequence[Object]) -> NDArray[np.float64]:
+def _discs(a: Sequence[Marked], b: Sequence[Marked]) -> NDArray[np.float64]:
     """Overlap of discs around points."""
     shapes = [one.geometry for one in (*a, *b) if isinstance(one, ObjectAnnotation)]
     where = np.array([(s.x, s.y) if isinstance(s, Point) else (np.inf, np.inf) for s in shapes])
@@ -99,7 +96,7 @@ def _discs(a: Sequence[Object], b: Sequence[Object]) -> NDArray[np.float64]:
     return found
 
 
-def _spans(a: Sequence[Object], b: Sequence[Object]) -> NDArray[np.float64]:
+def _spans(a: Sequence[Marked], b: Sequence[Marked]) -> NDArray[np.float64]:
     """Of closed ends, as the platform writes them: lengths are one too short on both sides of the division."""
     scores = np.zeros((len(a), len(b)))
     for (i, one), (j, other) in itertools.product(enumerate(a), enumerate(b)):

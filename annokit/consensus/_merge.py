@@ -15,9 +15,7 @@ from annokit.consensus._boxes import enough
 from annokit.consensus._classes import Method, check_method
 from annokit.consensus._score import row_clusters
 from annokit.consensus._shapes import Shaping, merged_shape
-from annokit.consensus._similarity import Rules, similarities
 from annokit.consensus._submissions import (
-    Object,
     Path,
     Submission,
     name_of,
@@ -31,6 +29,7 @@ from annokit.model import Answer, Classification, DataRow, Label, ObjectAnnotati
 from annokit.model.annotation import Provenance
 from annokit.report import Census, census
 from annokit.run import Run
+from annokit.similarity import Marked, Rules, similarities
 
 __all__ = ["merge", "verdicts"]
 
@@ -42,7 +41,7 @@ _NAME = "consensus"
 class _Group(NamedTuple):
     """Objects of different annotators that mark the same thing."""
 
-    members: list[tuple[int, Object]]
+    members: list[tuple[int, Marked]]
     """Place of the annotator among the row's, and what that one drew."""
     scores: Any
 
@@ -259,7 +258,7 @@ def _groups(people: Sequence[Submission], choices: _Choices) -> list[_Group]:
     objects = [one for person in people for one in person.objects]
     if len(people) == 1:
         return [_Group([(0, one)], np.ones((1, 1))) for one in objects]
-    scores = similarities(objects, choices.rules)
+    scores = similarities(objects, objects, choices.rules)
     found = []
     for members in row_clusters(people, objects, scores, choices.link):
         places = [place for _, place in members]

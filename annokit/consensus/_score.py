@@ -17,10 +17,8 @@ from numpy.typing import NDArray
 
 from annokit.consensus._coefficients import Estimate, alpha, ordered_sum
 from annokit.consensus._labelbox import labelbox_scores
-from annokit.consensus._similarity import Rules, family_of, similarities
 from annokit.consensus._submissions import (
     Answered,
-    Object,
     Path,
     Submission,
     chosen_gold,
@@ -33,6 +31,7 @@ from annokit.errors import UsageError
 from annokit.io.output import staged_folder
 from annokit.model import DataRow
 from annokit.run import Run
+from annokit.similarity import Marked, Rules, family_of, similarities
 
 __all__ = ["Scores", "row_clusters", "score"]
 
@@ -286,7 +285,7 @@ def _score_row(
         return
     objects = [one for person in people for one in person.objects]
     ends = np.cumsum([0, *[len(person.objects) for person in people]]).tolist()
-    scores = np.rint(similarities(objects, rules) * _FINE) / _FINE
+    scores = np.rint(similarities(objects, objects, rules) * _FINE) / _FINE
     for i, j in each_pair(people, gold):
         part = scores[ends[i] : ends[i + 1], ends[j] : ends[j + 1]]
         matches = _matched(people[i].objects, people[j].objects, part, rules.classes, minimum)
@@ -296,7 +295,7 @@ def _score_row(
 
 
 def _matched(
-    a: Sequence[Object], b: Sequence[Object], scores: NDArray[np.float64], classes: str, minimum: float
+    a: Sequence[Marked], b: Sequence[Marked], scores: NDArray[np.float64], classes: str, minimum: float
 ) -> list[_Match]:
     """The best matches, and the objects without one."""
     if [key_of(one) for one in b] < [key_of(one) for one in a]:  # whose side is first must not matter
@@ -365,7 +364,7 @@ def _add_units(
     found: _Columns,
     row: DataRow,
     people: Sequence[Submission],
-    objects: Sequence[Object],
+    objects: Sequence[Marked],
     scores: NDArray[np.float64],
 ) -> None:
     """The units of alpha: what was drawn, with `_NOTHING` for who drew nothing there, and every question."""
@@ -381,7 +380,7 @@ def _add_units(
 
 
 def row_clusters(
-    people: Sequence[Submission], objects: Sequence[Object], scores: NDArray[np.float64], link: float
+    people: Sequence[Submission], objects: Sequence[Marked], scores: NDArray[np.float64], link: float
 ) -> list[list[tuple[int, int]]]:
     """Which objects are the same thing: for each the places of annotator and object."""
     from annokit_fast import agreement

@@ -8,8 +8,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from annokit.consensus._similarity import family_of
-from annokit.consensus._submissions import Object
 from annokit.consensus._tracks import median_track
 from annokit.errors import UsageError
 from annokit.geometry import mask_batch, masks_of, to_rle
@@ -25,6 +23,7 @@ from annokit.model import (
     TimeRange,
     Track,
 )
+from annokit.similarity import Marked, family_of
 
 __all__ = ["Shaping", "merged_shape"]
 
@@ -54,7 +53,7 @@ class Shaping(NamedTuple):
 
 
 def merged_shape(
-    members: Sequence[Object],
+    members: Sequence[Marked],
     scores: NDArray[np.float64],
     weights: NDArray[np.float64],
     shaping: Shaping,
@@ -98,7 +97,7 @@ def merged_shape(
     return _medians(shapes) or medoid
 
 
-def _shape(one: Object) -> Geometry | Track:
+def _shape(one: Marked) -> Geometry | Track:
     return one if isinstance(one, Track) else one.geometry
 
 

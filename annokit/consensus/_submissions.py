@@ -7,14 +7,13 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
-import numpy as np
 
 from annokit.errors import UsageError
 from annokit.model import Classification, DataRow, Label, ObjectAnnotation, Track
+from annokit.similarity import Marked, look_of
 
 __all__ = [
     "Answered",
-    "Object",
     "Path",
     "Submission",
     "chosen_gold",
@@ -27,7 +26,6 @@ __all__ = [
     "who",
 ]
 
-Object: TypeAlias = ObjectAnnotation | Track
 Path: TypeAlias = tuple[str, ...]
 """A question: its name; of a nested one the way to it, question, answer, question and so on."""
 
@@ -35,7 +33,6 @@ Answered: TypeAlias = "frozenset[str] | str"
 """The chosen options, or a text."""
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
-_ENCODER = msgspec.json.Encoder(enc_hook=np.ndarray.tolist)
 
 
 class Submission(NamedTuple):
@@ -45,7 +42,7 @@ class Submission(NamedTuple):
     label: Label
     place: int
     """Which of the row's labels it is."""
-    objects: list[Object]
+    objects: list[Marked]
     """In an order that depends on what is drawn alone."""
     answers: dict[Path, Answered]
 
@@ -78,17 +75,14 @@ def _changed(label: Label) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _objects(label: Label) -> list[Object]:
+def _objects(label: Label) -> list[Marked]:
     found = [a for a in label.annotations if isinstance(a, ObjectAnnotation | Track)]
     return sorted(found, key=lambda one: (key_of(one), one.id or ""))
 
 
-def key_of(one: Object) -> bytes:
+def key_of(one: Marked) -> bytes:
     """What is drawn, where and as which class, as bytes: equal for what cannot be told apart."""
-    if isinstance(one, Track):
-        shape: Any = [one.kind, one.frames, one.values, one.offsets, one.segments, one.masks]
-        return _ENCODER.encode([one.tool_name, shape])
-    return _ENCODER.encode([one.tool_name, one.geometry, one.frame, one.page, one.space])
+    return msgspec.json.encode(one.tool_name) + look_of(one)
 
 
 def questions_of(classifications: Iterable[Classification]) -> dict[Path, Answered]:

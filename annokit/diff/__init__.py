@@ -10,18 +10,16 @@ import msgspec
 
 from annokit.dataset import Dataset
 from annokit.diff._answers import compared
+from annokit.diff._moved import stayed
 from annokit.diff._pairs import paired
-from annokit.diff._similar import Marked
 from annokit.errors import UsageError
 from annokit.io.limits import DEFAULT_LIMITS, Limits
 from annokit.model import Classification, DataRow, ObjectAnnotation, Relationship, Track
 from annokit.run import Run
 from annokit.select import choose_labels
+from annokit.similarity import Marked
 
 __all__ = ["Change", "ClassChanges", "Diff", "QuestionChanges", "diff"]
-
-_SAME = 1 - 1e-6
-"""An overlap from which two shapes are one: what rounding to a format's decimals leaves."""
 
 
 class Change(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -39,7 +37,7 @@ class Change(msgspec.Struct, frozen=True, omit_defaults=True):
     before, after : str or None
         The class, or the answers.
     overlap : float or None
-        Intersection over union of the shape before and after.
+        How far the shape is the same before and after, see `annokit.similarity.similarities`.
     """
 
     what: str
@@ -130,7 +128,7 @@ def diff(
     labels : str, optional
         Which labels of a data row, see `annokit.select.choose_labels`.
     minimum_overlap : float
-        The least intersection over union by which things without a common id are taken for one, above 0 up to 1.
+        The least overlap by which things without a common id are taken for one, above 0 up to 1.
     limits : Limits
 
     Examples
@@ -212,8 +210,7 @@ class _Tally:
     def compare(self, before: DataRow, after: DataRow) -> None:
         """One data row in both states."""
         ours, theirs = (_marked(row) for row in (before, after))
-        row = before if before.asset.width else after
-        pairs = paired(ours, theirs, row, self._minimum, self._limits)
+        pairs = paired(ours, theirs, self._minimum, self._limits)
         matched = {pair.before: pair for pair in pairs}
         for i, one in enumerate(ours):
             pair = matched.get(i)
@@ -231,7 +228,7 @@ class _Tally:
         self._links(before, after, {ours[p.before].id: theirs[p.after].id for p in pairs})
 
     def _pair(self, one: Marked, other: Marked, overlap: float, row: DataRow) -> None:
-        what = "same" if overlap >= _SAME else "moved"
+        what = "same" if stayed(one, other, overlap) else "moved"
         if one.tool_name != other.tool_name:
             what = "reclassified"
         self._count(one.tool_name, "before", what)
