@@ -1,4 +1,4 @@
-"""`python docs/insights_screenshots.py`: the pictures of docs/insights.md, from a real labelling job."""
+"""`python docs/screenshots.py`: the pictures of docs/insights.md, from a real labelling job."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from annokit.insights import dashboard, open_insights
 from tests.browser import browser
 
 JOB = ROOT / "tests" / "data" / "ground_truth" / "birds.tar.gz"
-IMAGES = ROOT / "docs" / "images"
+PICTURES = ROOT / "docs" / "pictures"
 SHOTS = (
     ("insights", {"width": 1120, "height": 1180}, "dashboard.choose({})"),
     ("insights-filtered", {"width": 1120, "height": 1180, "dark": True}, "dashboard.choose({worker: 13})"),
@@ -34,11 +34,10 @@ def main() -> None:
             tab.wait("document.documentElement.dataset.ready === 'yes'")
             tab.run(action)
             tab.screenshot(shot, whole=False)
-            target = IMAGES / f"{picture}.png"
+            target = PICTURES / f"{picture}.png"
             Image.open(shot).convert("RGB").quantize(64).save(target, optimize=True)
             print(target.relative_to(ROOT), target.stat().st_size)
 
 
 if __name__ == "__main__":
-    IMAGES.mkdir(exist_ok=True)
     main()
