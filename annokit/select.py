@@ -6,7 +6,6 @@ import bisect
 import hashlib
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 
 import msgspec
 from msgspec.structs import replace
@@ -37,7 +36,6 @@ __all__ = [
 
 _SHOWN = 20
 _RESERVED = {"names", "path", "nc", "download"}  # keys that a YOLO data.yaml has for other things
-_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _Choice = Callable[[Sequence[Label]], Sequence[int]]
 """Given the labels of a row, the places of those to take."""
 
@@ -117,12 +115,7 @@ def _newest(labels: Sequence[Label]) -> list[int]:
     """
     done: Sequence[int] = _places(labels, lambda label: not label.skipped) or range(len(labels))
     done = [place for place in done if labels[place].origin != "model"] or done
-    return [max(done, key=lambda place: (_changed(labels[place]), place))] if labels else []
-
-
-def _changed(label: Label) -> datetime:
-    moment = label.updated_at or label.created_at or _LONG_AGO
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return [max(done, key=lambda place: (labels[place].changed_at, place))] if labels else []
 
 
 def _supersede(row: DataRow, chosen: Sequence[int], report: Report) -> None:

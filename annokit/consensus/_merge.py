@@ -378,10 +378,7 @@ def _walk(
             if prefix == above:
                 yield one
                 continue
-            path = (
-                *prefix,
-                one.tool_name if one.message_id is None else f"{one.tool_name} @ {one.message_id}",
-            )
+            path = (*prefix, name_of(one))
             for answer in one.answers:
                 if (*path, answer.name) == above[: len(path) + 1]:
                     yield from _walk(above, [answer.classifications], (*path, answer.name))

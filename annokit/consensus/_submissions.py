@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
@@ -32,8 +31,6 @@ Path: TypeAlias = tuple[str, ...]
 Answered: TypeAlias = "frozenset[str] | str"
 """The chosen options, or a text."""
 
-_LONG_AGO = datetime.min.replace(tzinfo=UTC)
-
 
 class Submission(NamedTuple):
     """One annotator's label of a data row."""
@@ -54,7 +51,7 @@ def submissions(row: DataRow) -> list[Submission]:
         if label.skipped or label.origin == "consensus":
             continue
         name = who(label, place)
-        entry = (_changed(label), place, label)
+        entry = (label.changed_at, place, label)
         if name not in found or entry[:2] >= found[name][:2]:
             found[name] = entry
     return [
@@ -68,11 +65,6 @@ def who(label: Label, place: int) -> str:
     if label.annotator_id is not None:
         return label.annotator_id
     return "model" if label.origin == "model" else f"label {label.id or place}"
-
-
-def _changed(label: Label) -> datetime:
-    moment = label.updated_at or label.created_at or _LONG_AGO
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _objects(label: Label) -> list[Marked]:
@@ -94,10 +86,7 @@ def questions_of(classifications: Iterable[Classification]) -> dict[Path, Answer
 
 
 def _take_in(found: dict[Path, Answered], question: Classification, above: Path) -> None:
-    name = (
-        question.tool_name if question.message_id is None else f"{question.tool_name} @ {question.message_id}"
-    )
-    path = (*above, name)
+    path = (*above, name_of(question))
     if question.kind in ("radio", "checklist") or question.answers:
         before = found.get(path, frozenset())
         chosen = frozenset(option_of(answer.name, answer.frames) for answer in question.answers)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from annokit.model.annotation import Annotation, Classification, ObjectAnnotation, Relationship, Track
@@ -104,6 +104,12 @@ class Label(Record, tag="label", tag_field="type"):
     reviews: tuple[Review, ...] = ()
     annotations: tuple[Annotation, ...] = ()
     extra: dict[str, Any] = {}
+
+    @property
+    def changed_at(self) -> datetime:
+        """When it was changed or made, in UTC if nothing else is said; long ago where that is unknown."""
+        moment = self.updated_at or self.created_at or datetime.min
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
     @property
     def objects(self) -> list[ObjectAnnotation]:
