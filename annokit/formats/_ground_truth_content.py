@@ -131,7 +131,8 @@ class ContentReader:
         found += [self._object(name, one, _box(one)) for one in content.bounding_boxes or ()]
         found += [self._object(name, one, Point(x=one.x, y=one.y)) for one in content.keypoints or ()]
         for key, made in (("polygons", Polygon), ("polylines", Line), ("lines", Line)):
-            found += self._outlines(name, getattr(content, key) or (), made, (spot, key), reject)
+            if outlines := getattr(content, key):
+                found += self._outlines(name, outlines, made, (spot, key), reject)
         if content.entities:
             found += self._entities(name, content.entities, text)
         size = content.input_image_properties

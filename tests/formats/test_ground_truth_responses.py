@@ -432,3 +432,18 @@ def test_classes_of_a_question_are_its_options(birds: Path) -> None:
     kept = {type(one) for row in annokit.read(birds) for label in row.labels for one in label.annotations}
     assert kept == {Classification}
     assert not [one for one in annokit.read(birds).ontology.tools if isinstance(one, ObjectAnnotation)]
+
+
+def test_painted_images_of_any_content_become_the_runs_of_each_colour(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    palette = np.array([(255, 255, 255), (0, 0, 0), (1, 2, 3), (200, 0, 9)], np.uint8)
+    colors = ["#000000", "#010203", "#c80009", "#00ff00"]
+    for n, (height, width) in enumerate([(1, 1), (1, 7), (7, 1), (13, 9), (40, 60)]):
+        pixels = palette[random.integers(0, 4, (height, width))]
+        image = {"labeledImage": {"pngImageData": png(pixels)}}
+        instances = [{"color": color, "label": "x"} for color in colors]
+        label = one_answer(tmp_path / str(n), {"s": image | {"instances": instances}})
+        for one, color in zip(label.objects, colors, strict=True):
+            (wanted,) = np.array([bytes.fromhex(color[1:])]).view(np.uint8).reshape(1, 3)
+            counts = rle.encode((pixels == wanted).all(axis=2)).counts
+            assert one.geometry == Mask(counts=counts, height=height, width=width)
