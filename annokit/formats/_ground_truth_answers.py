@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import count
+from pathlib import PurePath
 from typing import Any, NamedTuple, TypeAlias
 
 from msgspec import Raw
@@ -14,7 +15,8 @@ from msgspec.structs import replace
 
 from annokit.errors import AnnokitError, DecodeError, InputError, LimitExceeded, Where
 from annokit.formats import _ground_truth_wire as wire
-from annokit.formats._ground_truth_content import ContentReader, kind_of_unit
+from annokit.formats._ground_truth_content import ContentReader, Element, kind_of_unit
+from annokit.formats._ground_truth_frames import frames_folder, points_to_frames, read_frames
 from annokit.formats._ground_truth_given import asset_of
 from annokit.formats._ground_truth_tree import ResponseFile
 from annokit.io.faults import BAD_JSON, Spot, decode_error, spot_path
@@ -41,7 +43,8 @@ class Submitted(NamedTuple):
 
     labels: list[Label]
     size: tuple[int, int] | None
-    is_text: bool
+    media: str | None = None
+    frame_count: int | None = None
 
 
 class AnswerReader:
@@ -140,7 +143,7 @@ class AnswerReader:
         top: Spot,
         key: str,
     ) -> Submitted:
-        labels, size, is_text = [], None, False
+        labels, size, media, frame_count = [], None, None, None
         reject, text = partial(self.reject, file), asset.text
         told = {
             "iteration": file.iteration,
@@ -154,21 +157,35 @@ class AnswerReader:
             extra: dict[str, Any] = {**told, "elements": list(contents), "file_index": index}
             read = self._contents.known if type(answer) is wire.Answer else self._contents.loose
             for name, content in contents.items():
-                element = read(name, content, text, (((top, index), key), name), reject)
-                if type(content) is Raw and b'"frameData"' in bytes(content):
-                    self._note_frames(file)
+                element = self._frames(file, name, content) if type(content) is Raw else None
+                element = element or read(name, content, text, (((top, index), key), name), reject)
                 annotations += element.annotations
                 if not element.is_plain:
-                    size, is_text = size or element.size, is_text or element.is_text
+                    size, media = size or element.size, media or element.media
+                    frame_count = frame_count or element.frame_count
                     if element.kept:
                         extra.setdefault("content", {})[name] = element.kept
             labels.append(_label(answer, annotations, extra))
-        return Submitted(labels, size, is_text)
+        return Submitted(labels, size, media, frame_count)
 
-    def _note_frames(self, file: ResponseFile) -> None:
-        """Name that the frames of a video stand in files of their own, of which only the address is kept."""
-        message = "answers to videos lie in a file for each frame, which are not read; their address is kept"
-        self._run.report.note("frames-not-read", "labels", message, example=file.path, lossy=True)
+    def _frames(self, file: ResponseFile, name: str, content: Raw) -> Element | None:
+        """What is marked in the frames an answer points to; None where it points to none that are there."""
+        if not points_to_frames(content):
+            return None
+        folder = frames_folder(content, file.place)
+        if folder is None:
+            message = "the folder with the frames of an answer to a video is not there; its address is kept"
+            self._run.report.note("frames-not-read", "labels", message, example=file.path, lossy=True)
+            return None
+        around = self._name(file).removesuffix(PurePath(file.place).name) + folder.name
+
+        def left_out(frame: str, kind: str, path: str, error: AnnokitError, raw: bytes) -> None:
+            error.where = Where(f"{around}/{frame}".rstrip("/"), record=file.record, path=path)
+            self._run.reject(error, kind, raw, format=NAME)
+
+        read = read_frames(folder, NAME, name, self._run, left_out)
+        kept = {**decoder(dict[str, Any]).decode(content), "frames": read.frame_names}
+        return Element(read.annotations, None, "video", kept, read.frame_count)
 
     def reject(self, file: ResponseFile, kind: str, path: str, error: AnnokitError, raw: bytes) -> None:
         """Reject a part of a file."""

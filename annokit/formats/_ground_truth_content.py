@@ -43,25 +43,29 @@ class Element:
     ----------
     size : (int, int) or None
         Height and width of the image the worker saw.
-    is_text : bool
-        The element marks a text.
+    media : str or None
+        What kind of data the element marks, where that can be told.
     kept : dict or None
         Keys that became nothing.
+    frame_count : int or None
+        Of a video.
     is_plain : bool
         It is annotations and no more.
     """
 
-    __slots__ = ("annotations", "is_plain", "is_text", "kept", "size")
+    __slots__ = ("annotations", "frame_count", "is_plain", "kept", "media", "size")
 
     def __init__(
         self,
         annotations: tuple[Annotation, ...],
         size: tuple[int, int] | None = None,
-        is_text: bool = False,
+        media: str | None = None,
         kept: dict[str, Any] | None = None,
+        frame_count: int | None = None,
     ) -> None:
-        self.annotations, self.size, self.is_text, self.kept = annotations, size, is_text, kept
-        self.is_plain = size is None and not is_text and not kept
+        self.annotations, self.size, self.media, self.kept = annotations, size, media, kept
+        self.frame_count = frame_count
+        self.is_plain = size is None and media is None and not kept
 
 
 class ContentReader:
@@ -141,7 +145,7 @@ class ContentReader:
         kept = dict(content.extra or {})
         if content.initial_value_modified is not UNSET:
             kept["initialValueModified"] = content.initial_value_modified
-        return Element(tuple(found), height_width, content.entities is not UNSET, kept)
+        return Element(tuple(found), height_width, None if content.entities is UNSET else "text", kept)
 
     def _answers(self, name: str, content: wire.Content) -> Iterator[Classification]:
         if content.label is not UNSET:

@@ -251,7 +251,7 @@ class _Value:
         content = self._salvaged(wire.Content)
         if content is not None and is_shape(content):
             element = self._reader._contents.known(self._name, content, self._text, self._spot, self._reject)
-            return _Read(list(element.annotations), element.size, "text" if element.is_text else None)
+            return _Read(list(element.annotations), element.size, element.media)
         return _Read([self._unknown(value)] if value else [])
 
     def _salvaged(self, tp: type[_T]) -> _T | None:

@@ -22,6 +22,8 @@ MANIFESTS = ("manifests/output/output.manifest", "output.manifest")
 """Where the output manifest lies below the folder of a job."""
 
 _ITERATION = re.compile(r"iteration-(\d+)")
+_FRAMES = re.compile(r"[0-9a-f]{40}")
+"""What the folder of a video's frames is called; the file of the answer points to it."""
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)[_T ](\d\d)[:_-](\d\d)[:_-](\d\d)")
 _ELSEWHERE = {
     "manifests",
@@ -114,7 +116,7 @@ class ResponseTree:
             below, inside = f"{place}/{name}", _below(path, name)
             if name.isdecimal():
                 self._records.setdefault(name, []).append(_Folder(below, inside, iteration))
-            elif name not in _ELSEWHERE:
+            elif name not in _ELSEWHERE and not _FRAMES.fullmatch(name):
                 found = _ITERATION.fullmatch(name)
                 self._walk(below, inside, int(found[1]) if found else iteration, None)
 

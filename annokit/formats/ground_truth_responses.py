@@ -116,8 +116,10 @@ class _Rows:
         for one in submitted:
             if one.size is not None and asset.height is None:
                 asset = replace(asset, height=one.size[0], width=one.size[1])
-            if one.is_text and asset.media_type == "image":
-                asset = replace(asset, media_type="text")
+            if one.media is not None and asset.media_type == "image":
+                asset = replace(asset, media_type=one.media)
+            if one.frame_count is not None:
+                asset = replace(asset, frame_count=max(one.frame_count, asset.frame_count or 0))
         return DataRow(id=record, asset=asset, source=self._source.name, labels=labels)
 
     def _asset(self, record: str | None) -> Asset:

@@ -30,6 +30,7 @@ from annokit.model import (
     Point,
     Polygon,
     TextSpan,
+    Track,
     Unknown,
 )
 from annokit.run import Run
@@ -325,13 +326,122 @@ def test_odd_files(shared: Path) -> None:
     assert [loss.code for loss in run.report.losses] == ["no-answers"]
 
 
-def test_answers_to_videos_keep_the_address_of_their_frames(shared: Path) -> None:
+HASH = "2ff99e13e1e053f494f4457accb039ac1342c7c3"
+
+
+def video(folder: Path, frames: dict[str, Any]) -> Path:
+    """A job of one video with a file for each frame, as far as there are any."""
+    where = f"s3://bucket/job/annotations/worker-response/iteration-1/0/{HASH}"
+    pointer = {"trackingAnnotations": {"frameData": {"s3Prefix": where}}}
+    job = write_tree(folder, {"iteration-1/0/2024-01-02_03_04_06.json": pointer})
+    if frames:
+        place = job / "annotations" / "worker-response" / "iteration-1" / "0" / HASH
+        place.mkdir()
+        for name, frame in frames.items():
+            (place / name).write_text(frame if isinstance(frame, str) else json.dumps(frame))
+    return job
+
+
+def tracked(number: int, **lists: Any) -> dict[str, Any]:
+    return {"trackingAnnotations": {"frameNumber": number, "frame": f"f{number}.jpeg", **lists}}
+
+
+def seen(name: str, left: float, **more: Any) -> dict[str, Any]:
+    box = {"label": "car", "objectId": name, "objectName": f"car:{name}"}
+    return {**box, "left": left, "top": 2, "width": 3, "height": 4.5, **more}
+
+
+def test_marks_of_videos_are_read_from_their_frames(tmp_path: Path) -> None:
+    vertices = [{"x": 0, "y": 0}, {"x": 9, "y": 0}, {"x": 9, "y": 5}]
+    frames = {
+        f"f{number}.jpeg.json": tracked(
+            number,
+            boundingBoxes=[
+                seen("a", number, labelCategoryAttributes={"occluded": "yes" if number else "no"})
+            ],
+            frameAttributes={"weather": "dry"},
+            **({"polygons": [{"label": "lane", "vertices": vertices}]} if number == 3 else {}),
+        )
+        for number in (0, 1, 3)
+    }
+    job = video(tmp_path, frames)
     run = Run()
-    (row,) = annokit.read(shared / "ground_truth" / "synthetic" / "video_object_tracking").rows(run)
+    (row,) = annokit.read(job).rows(run)
+    assert (row.asset.media_type, row.asset.frame_count, run.report.losses) == ("video", 4, [])
+    lane, car, weather = row.labels[0].annotations
+    assert isinstance(car, Track)
+    assert (car.tool_name, car.id, car.frames.tolist()) == ("car", "a", [0, 1, 3])
+    assert car.segments.tolist() == [[0, 1], [3, 3]]
+    assert car.values.tolist()[:2] == [[0, 2], [3, 4.5]]
+    assert [one.name for one in car.classifications[0].answers] == ["no", "yes"]
+    assert isinstance(lane, ObjectAnnotation)
+    assert (lane.tool_name, lane.frame, lane.geometry.kind) == ("lane", 3, "polygon")
+    assert lane.extra == {NAME: {"element": "trackingAnnotations"}}
+    assert isinstance(weather, Classification)
+    kept = told(row.labels[0])["content"]["trackingAnnotations"]
+    assert kept["frames"] == {"0": "f0.jpeg", "1": "f1.jpeg", "3": "f3.jpeg"}
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for file in sorted(job.rglob("*.json")):
+            archive.write(file, file.relative_to(tmp_path).as_posix())
+    (packed,) = annokit.read(tmp_path / "a.zip")
+    assert packed.labels[0].annotations == row.labels[0].annotations
+
+
+def test_frames_of_detections_and_of_point_clouds(tmp_path: Path) -> None:
+    box = {"label": "car", "left": 1, "top": 2, "width": 3, "height": 4}
+    files = {
+        f"f{n}.json": {"detectionAnnotations": {"frame": f"f{n}", "boundingBoxes": [box]}} for n in (1, 2)
+    }
+    (row,) = annokit.read(video(tmp_path / "boxes", files))
+    assert [(one.tool_name, one.frame, one.geometry) for one in row.labels[0].objects] == [
+        ("car", frame, Box(x=1, y=2, width=3, height=4)) for frame in (0, 1)
+    ]
+    cuboid = {"objectName": "car:1", "label": "car", "centerX": 1.5, "centerY": 2, "centerZ": 0, "length": 4}
+    cloud = {"trackingAnnotations": [{"frameName": "0.bin", "boundingCuboids": [cuboid]}]}
+    (row,) = annokit.read(video(tmp_path / "clouds", {"0.bin.json": cloud}))
+    (one,) = row.labels[0].objects
+    assert isinstance(one.geometry, Unknown)
+    assert (one.tool_name, one.geometry.what, one.geometry.payload["center-x"]) == ("car", "cuboid", 1.5)
+
+
+@pytest.mark.parametrize(
+    ("bad", "kind", "where"),
+    [
+        ("{", "object:unknown", "f1.json data_row=0 $: not valid JSON"),
+        ("[]", "object:unknown", "f1.json data_row=0 $: expected object"),
+        ({"answers": []}, "object:unknown", "expected trackingAnnotations or detectionAnnotations"),
+        (tracked(1, boundingBoxes=[{"label": "car", "left": "x"}]), "object:box", "$.boundingBoxes[0].left"),
+        (tracked(1, boundingBoxes=[{"label": "car", "left": 1}]), "object:box", "expected left, top, width"),
+        (tracked(-1), "tracks", "expected the number of a frame, got -1"),
+    ],
+)
+def test_a_bad_frame_is_named_by_its_file(bad: Any, kind: str, where: str, tmp_path: Path) -> None:
+    job = video(tmp_path, {"f0.json": tracked(0, boundingBoxes=[seen("a", 1)]), "f1.json": bad})
+    with pytest.raises(InputError) as caught:
+        list(annokit.read(job))
+    assert where in str(caught.value)
+    assert f"/{HASH}/f1.json" in str(caught.value)
+    run = Run(on_error="skip")
+    (row,) = annokit.read(job).rows(run)
+    assert run.report.total("skipped") == 1
+    assert run.report.kinds[kind]["skipped"] == 1
+    assert len(row.labels[0].annotations) == (0 if kind == "tracks" else 1)
+
+
+def test_answers_to_videos_keep_the_address_of_frames_that_are_not_there(tmp_path: Path) -> None:
+    run = Run()
+    (row,) = annokit.read(video(tmp_path, {})).rows(run)
     (one,) = row.labels[0].objects
     assert isinstance(one.geometry, Unknown)
     assert one.geometry.payload["frameData"]["s3Prefix"].startswith("s3://")
     assert [(loss.code, loss.lossy) for loss in run.report.losses] == [("frames-not-read", True)]
+
+
+@pytest.mark.parametrize("name", ["..", "", "a/..", "a\\b", "."])
+def test_frames_are_looked_for_beside_their_answer_only(name: str, tmp_path: Path) -> None:
+    job = write_tree(tmp_path, {"iteration-1/0/a.json": {"t": {"frameData": {"s3Prefix": f"s3://b/{name}"}}}})
+    (row,) = annokit.read(job)
+    assert [one.geometry.kind for one in row.labels[0].objects] == ["unknown"]
 
 
 def test_a_record_answered_twice_keeps_both_or_the_latest(tmp_path: Path) -> None:
