@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _MOST = 20
+_TABLES = ("rows", "pairs", "classes", "matches", "by_class", "by_pair", "units")
 _METHODS = ("map-dawid-skene", "dawid-skene", "one-coin", "majority", "wawa", "ground-truth")
 
 
@@ -60,9 +61,25 @@ def _common(function: Callable[..., Any]) -> Callable[..., Any]:
 )
 @click.option("--minimum", type=float, default=0.0, help="Objects with a smaller score are not matched.")
 @click.option("--reach", type=float, default=20.0, help="Pixels within which points and lines meet in part.")
+@click.option(
+    "--link",
+    type=float,
+    default=0.5,
+    help="The least mean score of objects that are one thing in Krippendorff's alpha.",
+)
 @click.option("--parity", type=click.Choice(["labelbox"]), help="The scores of Labelbox's SDK.")
 @click.option("--bootstrap", type=int, default=0, metavar="N", help="Intervals of alpha out of N samples.")
-@click.option("-o", "--output", metavar="DIR", help="Write every table there as Parquet.")
+@click.option(
+    "--table",
+    type=click.Choice(_TABLES),
+    help="Print this table alone; --csv without it prints pairs, --json everything.",
+)
+@click.option(
+    "-o",
+    "--output",
+    metavar="DIR",
+    help="Write every table there as Parquet: rows.parquet, pairs.parquet ...",
+)
 @click.option("--html", metavar="FILE", help="Write a page with the tables and the worst rows drawn.")
 @click.option("--image-dir", metavar="DIR", help="The folder of the images, for the page.")
 def score(
@@ -75,8 +92,10 @@ def score(
     classes: Any,
     minimum: float,
     reach: float,
+    link: float,
     parity: Any,
     bootstrap: int,
+    table: str | None,
     output: str | None,
     html: str | None,
     image_dir: str | None,
@@ -88,7 +107,7 @@ def score(
 
     dataset = open_dataset(sources, format, options, limits)
     found = consensus.score(
-        dataset, against=against, classes=classes, minimum=minimum, reach=reach, parity=parity
+        dataset, against=against, classes=classes, minimum=minimum, reach=reach, link=link, parity=parity
     )
     if output:
         found.save(output, overwrite=overwrite)
@@ -96,13 +115,14 @@ def score(
         from annokit.consensus_page import write_page
 
         write_page(dataset, found, html, image_dir=image_dir, overwrite=overwrite, limits=limits)
-    alphas = found.alphas(bootstrap=bootstrap)
-    if as_json:
-        say_json(_whole(found, alphas))
-    elif as_csv:
-        _say_csv(found.pairs)
+    if table or as_csv:
+        chosen = found.tables()[table or "pairs"]
+        _say_or_show(chosen, as_json, as_csv, [name for name in chosen.column_names if name != "data_row_id"])
+    elif as_json:
+        say_json(_whole(found, found.alphas(bootstrap=bootstrap)))
     else:
-        _show_scores(found, alphas)
+        _show_scores(found, found.alphas(bootstrap=bootstrap))
+    if not (as_json or as_csv):
         for place in filter(None, (output, html)):
             say(f"written to {place}")
 
@@ -141,7 +161,8 @@ def _show_scores(found: Scores, alphas: Mapping[str, Any]) -> None:
 @click.option(
     "--method", type=click.Choice(_METHODS), default="map-dawid-skene", help="How classes are agreed on."
 )
-@click.option("--link", type=float, default=0.3, help="The least mean score of objects that are one thing.")
+@click.option("--link", type=float, default=0.3, help="The least mean score of objects that are merged.")
+@click.option("--reach", type=float, default=20.0, help="Pixels within which points and lines meet in part.")
 @click.option("--quorum", type=float, default=0.3, help="The least share of annotators who must have it.")
 @click.option(
     "--geometry",
@@ -165,6 +186,7 @@ def merge(
     overwrite: bool,
     method: Any,
     link: float,
+    reach: float,
     quorum: float,
     geometry: Any,
     polygons: Any,
@@ -182,6 +204,7 @@ def merge(
     merged = consensus.merge(
         open_dataset(sources, format, options, limits),
         method=method, link=link, quorum=quorum, geometry=geometry, polygons=polygons, masks=mask_rule,
+        reach=reach,
     )  # fmt: skip
     if output:
         conversion.write(

@@ -10,12 +10,13 @@ from __future__ import annotations
 from annokit.consensus._boxes import MergedBoxes, merge_boxes
 from annokit.consensus._classes import Aggregate, aggregate
 from annokit.consensus._coefficients import Estimate, alpha, fleiss, gwet_ac1, kappa
-from annokit.consensus._merge import merge, verdicts
+from annokit.consensus._merge import merge
 from annokit.consensus._people import Thresholds, annotators
 from annokit.consensus._review import review
 from annokit.consensus._score import Scores, score
 from annokit.consensus._spans import MergedSpans, merge_spans
 from annokit.consensus._submissions import Submission, submissions
+from annokit.consensus._verdicts import verdicts
 
 __all__ = [
     "Aggregate",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import NamedTuple, TypeAlias
 
-from annokit.consensus._classes import Method, aggregate
+from annokit.consensus._classes import aggregate
+from annokit.consensus._methods import Method
 from annokit.consensus._submissions import Answered
 
 __all__ = ["Ballots", "Subject", "Verdict"]

@@ -10,16 +10,16 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from annokit.consensus._columns import coded, of_one_length
+from annokit.consensus._columns import Repeats, coded, counting, ordered_sum
 from annokit.errors import UsageError
 from annokit_fast.agreement import Units, pair_agreement, units
 from annokit_fast.agreement import alpha as kernel_alpha
 
-__all__ = ["Estimate", "Level", "alpha", "fleiss", "gwet_ac1", "kappa", "ordered_sum"]
+__all__ = ["Estimate", "Level", "alpha", "fleiss", "gwet_ac1", "kappa"]
 
 Level: TypeAlias = Literal["nominal", "ordinal", "interval", "ratio"]
 _Weights: TypeAlias = Literal["linear", "quadratic"] | None
-_Repeats: TypeAlias = NDArray[np.int64]
+_Drawn: TypeAlias = NDArray[np.int64]
 
 
 class Estimate(float):
@@ -59,6 +59,7 @@ def alpha(
     *,
     level: Level = "nominal",
     order: Sequence[Any] | None = None,
+    repeats: Repeats = "keep",
     bootstrap: int = 0,
     seed: int = 0,
 ) -> Estimate:
@@ -75,6 +76,8 @@ def alpha(
         How far apart two labels are: equal or not; by rank; by difference; by difference relative to size.
     order : sequence, optional
         All labels in rising order. Needed for text at `ordinal`.
+    repeats : {"keep", "last"}
+        Of several answers of an annotator to one item all count, or the last in order.
     bootstrap : int
         Draw so many samples of items, for the interval.
     seed : int
@@ -105,13 +108,13 @@ def alpha(
     >>> alpha([], [], [])
     nan
     """
-    given = _given(item, annotator, label, order)
+    given = _given(item, annotator, label, repeats, order)
     _check_level(level, given.values, order)
     numbers = given.values if order is None and level in ("interval", "ratio") else range(len(given.values))
     found, values = given.units(), np.asarray(numbers, np.float64)
 
-    def measure(repeats: _Repeats | None) -> float:
-        return kernel_alpha(found, values, level=level, repeats=repeats)
+    def measure(drawn: _Drawn | None) -> float:
+        return kernel_alpha(found, values, level=level, repeats=drawn)
 
     return _estimated(measure, given.n_items, bootstrap, seed)
 
@@ -126,11 +129,12 @@ def _check_level(level: str, values: pa.Array, order: Sequence[Any] | None) -> N
         raise UsageError("expected an order for labels that are text", hint='order=["low", "middle", "high"]')
 
 
-def _given(item: Any, annotator: Any, label: Any, order: Sequence[Any] | None = None) -> _Given:
+def _given(
+    item: Any, annotator: Any, label: Any, repeats: Repeats, order: Sequence[Any] | None = None
+) -> _Given:
     items, annotators = coded(item, "item"), coded(annotator, "annotator")
     labels = coded(label, "label", order=order, missing=True)
-    of_one_length(item=items, annotator=annotators, label=labels)
-    there = labels.codes >= 0
+    there = counting(items, annotators, labels, repeats)
     return _Given(
         items.codes[there],
         annotators.codes[there],
@@ -142,7 +146,7 @@ def _given(item: Any, annotator: Any, label: Any, order: Sequence[Any] | None = 
 
 
 def _estimated(
-    measure: Callable[[_Repeats | None], float], n_items: int, bootstrap: int, seed: int
+    measure: Callable[[_Drawn | None], float], n_items: int, bootstrap: int, seed: int
 ) -> Estimate:
     """The coefficient, and with a bootstrap the middle 95 % of those of resampled items."""
     value = measure(None)
@@ -160,7 +164,15 @@ def _estimated(
     return Estimate(value, low, high)
 
 
-def fleiss(item: Any, annotator: Any, label: Any, *, bootstrap: int = 0, seed: int = 0) -> Estimate:
+def fleiss(
+    item: Any,
+    annotator: Any,
+    label: Any,
+    *,
+    repeats: Repeats = "keep",
+    bootstrap: int = 0,
+    seed: int = 0,
+) -> Estimate:
     """Fleiss' kappa for any number of annotators an item.
 
     The mean agreement of the pairs of each item with two or more labels, against that of labels drawn from all of
@@ -168,7 +180,7 @@ def fleiss(item: Any, annotator: Any, label: Any, *, bootstrap: int = 0, seed: i
 
     Parameters
     ----------
-    item, annotator, label, bootstrap, seed
+    item, annotator, label, repeats, bootstrap, seed
         As for `alpha`.
 
     Returns
@@ -186,14 +198,14 @@ def fleiss(item: Any, annotator: Any, label: Any, *, bootstrap: int = 0, seed: i
     >>> fleiss([], [], [])
     nan
     """
-    given = _given(item, annotator, label)
+    given = _given(item, annotator, label, repeats)
     found = given.units()
     shares = pair_agreement(found, np.eye(len(given.values)))
     several = np.diff(found.offsets) > 1
     owners = np.repeat(np.arange(given.n_items), np.diff(found.offsets))
 
-    def measure(repeats: _Repeats | None) -> float:
-        times = several * (1 if repeats is None else repeats)
+    def measure(drawn: _Drawn | None) -> float:
+        times = several * (1 if drawn is None else drawn)
         if not times.any():
             return float("nan")
         totals = np.bincount(found.codes, times[owners], len(given.values))
@@ -210,6 +222,7 @@ def gwet_ac1(
     *,
     weights: _Weights = None,
     order: Sequence[Any] | None = None,
+    repeats: Repeats = "keep",
     bootstrap: int = 0,
     seed: int = 0,
 ) -> Estimate:
@@ -217,7 +230,7 @@ def gwet_ac1(
 
     Parameters
     ----------
-    item, annotator, label, order, bootstrap, seed
+    item, annotator, label, order, repeats, bootstrap, seed
         As for `alpha`.
     weights : {"linear", "quadratic"}, optional
         AC2: labels near each other, by their places in order, agree in part.
@@ -237,17 +250,15 @@ def gwet_ac1(
     >>> gwet_ac1([], [], [])
     nan
     """
-    given = _given(item, annotator, label, order)
-    if weights is not None:
-        _check_level("ordinal", given.values, order)
-    found, table = given.units(), _weights(len(given.values), weights)
+    given = _given(item, annotator, label, repeats, order)
+    found, table = given.units(), _weights(given.values, weights, order)
     shares = pair_agreement(found, table)
     sizes = np.diff(found.offsets)
     owners = np.repeat(np.arange(given.n_items), sizes)
     kinds, of_kind = np.unique(sizes, return_inverse=True)
 
-    def measure(repeats: _Repeats | None) -> float:
-        times = np.ones(given.n_items, np.int64) if repeats is None else repeats
+    def measure(drawn: _Drawn | None) -> float:
+        times = np.ones(given.n_items, np.int64) if drawn is None else drawn
         several = (sizes > 1) & (times > 0)
         if not several.any() or len(given.values) < 2:
             return float("nan")
@@ -268,6 +279,7 @@ def kappa(
     *,
     weights: _Weights = None,
     order: Sequence[Any] | None = None,
+    repeats: Repeats = "keep",
     bootstrap: int = 0,
     seed: int = 0,
 ) -> Estimate:
@@ -275,8 +287,8 @@ def kappa(
 
     Parameters
     ----------
-    item, annotator, label, order, bootstrap, seed
-        As for `alpha`. An annotator may label an item once.
+    item, annotator, label, order, repeats, bootstrap, seed
+        As for `alpha`. An annotator may label an item once, unless the last answer counts.
     weights : {"linear", "quadratic"}, optional
         Labels near each other, by their places in order, agree in part.
 
@@ -297,13 +309,11 @@ def kappa(
     >>> kappa([], [], [])
     nan
     """
-    given = _given(item, annotator, label, order)
-    if weights is not None:
-        _check_level("ordinal", given.values, order)
-    table, pairs = _weights(len(given.values), weights), _pairs(given)
+    given = _given(item, annotator, label, repeats, order)
+    table, pairs = _weights(given.values, weights, order), _pairs(given)
 
-    def measure(repeats: _Repeats | None) -> float:
-        found = [_cohen(*pair, table, repeats) for pair in pairs]
+    def measure(drawn: _Drawn | None) -> float:
+        found = [_cohen(*pair, table, drawn) for pair in pairs]
         known = np.array([value for value in found if not np.isnan(value)])
         return ordered_sum(known) / len(known) if len(known) else float("nan")
 
@@ -320,7 +330,9 @@ def _pairs(given: _Given) -> list[_Pair]:
     ends = np.searchsorted(given.annotators[order], np.arange(given.n_annotators + 1))
     spans = [slice(first, last) for first, last in itertools.pairwise(ends)]
     if any((np.diff(items[span]) == 0).any() for span in spans):
-        raise UsageError("expected one label of an annotator for an item", hint="keep the last of each, say")
+        raise UsageError(
+            "expected one label of an annotator for an item", hint='repeats="last" keeps the last of each'
+        )
     found = []
     for one, other in itertools.combinations(spans, 2):
         shared, a, b = np.intersect1d(items[one], items[other], assume_unique=True, return_indices=True)
@@ -334,10 +346,10 @@ def _cohen(
     a: NDArray[np.int32],
     b: NDArray[np.int32],
     table: NDArray[np.float64],
-    repeats: _Repeats | None,
+    drawn: _Drawn | None,
 ) -> float:
     count = len(table)
-    times = None if repeats is None else repeats[items]
+    times = None if drawn is None else drawn[items]
     joint = np.bincount(a.astype(np.int64) * count + b, times, count * count).reshape(count, count)
     total = joint.sum()
     if not total:
@@ -346,10 +358,12 @@ def _cohen(
     return _beyond(ordered_sum(table * joint) / total, ordered_sum(table * expected))
 
 
-def _weights(count: int, kind: _Weights) -> NDArray[np.float64]:
+def _weights(values: pa.Array, kind: _Weights, order: Sequence[Any] | None) -> NDArray[np.float64]:
     """1 for equal labels, down to 0 for the two farthest apart."""
+    count = len(values)
     if kind is None:
         return np.eye(count)
+    _check_level("ordinal", values, order)
     if kind not in ("linear", "quadratic"):
         raise UsageError(f"expected weights linear, quadratic or None, got {kind!r}")
     apart = np.abs(np.subtract.outer(np.arange(count), np.arange(count))) / max(count - 1, 1)
@@ -359,8 +373,3 @@ def _weights(count: int, kind: _Weights) -> NDArray[np.float64]:
 
 def _beyond(agreed: float, chance: float) -> float:
     return float("nan") if chance == 1 else float((agreed - chance) / (1 - chance))
-
-
-def ordered_sum(values: NDArray[np.float64]) -> float:
-    """A sum that does not depend on the order of the values, not even in its last bit."""
-    return float(np.sort(values, axis=None).sum())

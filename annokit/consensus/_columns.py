@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 
 from annokit.errors import UsageError, shown
 
-__all__ = ["Coded", "coded", "of_one_length", "place_of"]
+__all__ = ["Coded", "Repeats", "coded", "counting", "of_one_length", "ordered_sum", "place_of"]
+
+Repeats: TypeAlias = Literal["keep", "last"]
+"""Of several answers of an annotator to one item: all count, or the last in order."""
 
 
 class Coded(NamedTuple):
@@ -95,6 +98,32 @@ def of_one_length(**columns: Coded) -> None:
     if len(set(lengths.values())) > 1:
         said = ", ".join(f"{n} in {name}" for name, n in lengths.items())
         raise UsageError(f"expected columns of one length, got {said}")
+
+
+def counting(items: Coded, annotators: Coded, labels: Coded, repeats: Repeats) -> NDArray[np.bool_]:
+    """Which responses count: those with a label; of an annotator's several to an item as `repeats` says.
+
+    Raises
+    ------
+    UsageError
+        Columns of different lengths, or no such choice.
+    """
+    of_one_length(item=items, annotator=annotators, label=labels)
+    if repeats not in ("keep", "last"):
+        raise UsageError(f"expected repeats keep or last, got {repeats!r}")
+    there: NDArray[np.bool_] = labels.codes >= 0
+    if repeats == "last":
+        given = np.flatnonzero(there)[::-1]
+        pairs = items.codes[given].astype(np.int64) * len(annotators.values) + annotators.codes[given]
+        last = given[np.unique(pairs, return_index=True)[1]]
+        there = np.zeros(len(there), bool)
+        there[last] = True
+    return there
+
+
+def ordered_sum(values: NDArray[np.float64]) -> float:
+    """A sum that does not depend on the order of the values, not even in its last bit."""
+    return float(np.sort(values, axis=None).sum())
 
 
 def _array(values: Any, name: str) -> pa.Array:

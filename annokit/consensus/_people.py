@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from annokit.consensus._classes import Aggregate, Method, aggregate
-from annokit.consensus._coefficients import ordered_sum
-from annokit.consensus._columns import coded
+from annokit.consensus._classes import Aggregate, aggregate
+from annokit.consensus._columns import coded, ordered_sum
+from annokit.consensus._methods import Method
 from annokit.consensus._score import Scores, score
 from annokit.consensus._submissions import submissions
 from annokit.dataset import Dataset

@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from annokit.consensus._coefficients import Estimate, alpha, ordered_sum
+from annokit.consensus._coefficients import Estimate, alpha
+from annokit.consensus._columns import ordered_sum
 from annokit.consensus._labelbox import labelbox_scores
 from annokit.consensus._submissions import (
     Answered,
@@ -33,12 +34,10 @@ from annokit.model import DataRow
 from annokit.run import Run
 from annokit.similarity import Marked, Rules, family_of, similarities
 
-__all__ = ["Scores", "row_clusters", "score"]
+__all__ = ["Scores", "check_link", "row_clusters", "score"]
 
 _FINE, _COUNT = 2.0**30, 2.0**-40
 """Scores are whole multiples of 2**-30 so that sums are exact; of equal sums the one with more pairs is best."""
-_LINK = 0.5
-"""Objects of different annotators are the same unit of `Scores.alphas` from this mean score on."""
 _NOTHING = ""
 _UNSEEN = ("mask_reference", "unknown")
 
@@ -154,6 +153,7 @@ def score(
     classes: Literal["strict", "lenient", "agnostic"] = "strict",
     minimum: float = 0.0,
     reach: float = 20.0,
+    link: float = 0.5,
     ends: Literal["exclusive", "inclusive"] = "exclusive",
     parity: Literal["labelbox"] | None = None,
 ) -> Scores:
@@ -178,6 +178,10 @@ def score(
         Objects with a smaller score are not matched.
     reach : float
         Pixels: how far apart points may be to be the same in part, and how thick lines are to either side.
+    link : float
+        The least mean score of objects of all annotators that are one unit of `Scores.alphas`, above 0, up to 1. It
+        has no effect on scores. It is higher than that of `merge` (.3), so that a class is only compared where
+        annotators drew much the same.
     ends : {"exclusive", "inclusive"}
         Whether the end of a text span is its last character or the one after it; inside annokit the latter.
     parity : "labelbox", optional
@@ -212,6 +216,7 @@ def score(
         raise UsageError(f"expected parity labelbox or None, got {parity!r}")
     if not 0.0 <= minimum <= 1.0:
         raise UsageError(f"expected a minimum from 0 to 1, got {minimum}")
+    check_link(link)
     gold_of = None if against is None else chosen_gold(against)
     found, any_gold = _Columns(), False
     for row in dataset.rows(Run(on_error="skip", limits=dataset.limits)):
@@ -225,7 +230,7 @@ def score(
         if parity == "labelbox":
             _score_parity(found, row, people, gold)
         else:
-            _score_row(found, row, people, gold, rules, minimum)
+            _score_row(found, row, people, gold, rules, minimum, link)
     if gold_of is not None and not any_gold:
         raise UsageError(f"no data row has a label for {against!r}", hint="annokit info lists the annotators")
     return found.scores()
@@ -280,6 +285,7 @@ def _score_row(
     gold: Submission | None,
     rules: Rules,
     minimum: float,
+    link: float,
 ) -> None:
     if len(people) < 2:
         return
@@ -291,7 +297,7 @@ def _score_row(
         matches = _matched(people[i].objects, people[j].objects, part, rules.classes, minimum)
         head = (row.id, row.name, people[i].annotator, people[j].annotator)
         _add_pair(found, head, people[i], people[j], matches)
-    _add_units(found, row, people, objects, scores)
+    _add_units(found, row, people, objects, scores, link)
 
 
 def _matched(
@@ -366,9 +372,10 @@ def _add_units(
     people: Sequence[Submission],
     objects: Sequence[Marked],
     scores: NDArray[np.float64],
+    link: float,
 ) -> None:
     """The units of alpha: what was drawn, with `_NOTHING` for who drew nothing there, and every question."""
-    for number, members in enumerate(row_clusters(people, objects, scores, _LINK)):
+    for number, members in enumerate(row_clusters(people, objects, scores, link)):
         drawn = {who: objects[place].tool_name for who, place in members}
         for who, person in enumerate(people):
             label = drawn.get(who, _NOTHING)
@@ -377,6 +384,12 @@ def _add_units(
         for path, value in person.answers.items():
             text = value if isinstance(value, str) else "\n".join(sorted(value))
             found.units.append((" / ".join(path), row.id, person.annotator, text))
+
+
+def check_link(link: float) -> None:
+    """Raise a UsageError unless a link is above 0, up to 1."""
+    if not 0.0 < link <= 1.0:
+        raise UsageError(f"expected a link above 0, up to 1, got {link}")
 
 
 def row_clusters(

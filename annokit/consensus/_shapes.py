@@ -19,7 +19,6 @@ from annokit.model import (
     ObjectAnnotation,
     Point,
     Polygon,
-    TextSpan,
     TimeRange,
     Track,
 )
@@ -61,8 +60,7 @@ def merged_shape(
 ) -> Geometry | Track:
     """The shape of a group of objects that mark the same thing.
 
-    Boxes: the median of each side, weighted. Points, text spans, time ranges and the points of
-    keypoints: medians (of a span, the characters that about half have). Masks and
+    Boxes: the median of each side, weighted. Points, time ranges and the points of keypoints: medians. Masks and
     polygons: as `shaping` says. Tracks of boxes and points: `median_track`. Everything else, and groups of several
     kinds: the member with the highest sum of scores with the others.
 
@@ -141,12 +139,6 @@ def _medians(shapes: Sequence[Any]) -> Geometry | None:
     if isinstance(first, TimeRange):
         start, end = np.median([(shape.start_ms, shape.end_ms) for shape in shapes], axis=0).tolist()
         return TimeRange(start_ms=start, end_ms=end)
-    if isinstance(first, TextSpan):
-        starts, ends = (sorted(getattr(shape, side) for shape in shapes) for side in ("start", "end"))
-        half = (len(shapes) - 1) // 2
-        return TextSpan(
-            start=starts[half], end=max(ends[len(ends) // 2], starts[half]), message_id=first.message_id
-        )
     if isinstance(first, Keypoints) and len({len(shape.coords) for shape in shapes}) == 1:
         return _keypoints(shapes)
     return None

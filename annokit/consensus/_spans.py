@@ -10,12 +10,14 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from annokit.consensus._classes import Method, aggregate
+from annokit.consensus._classes import aggregate
 from annokit.consensus._columns import coded, of_one_length, place_of
+from annokit.consensus._methods import Method
 from annokit.errors import UsageError
 
 __all__ = ["MergedSpans", "merge_spans"]
 
+_FINE = 2.0**36
 MOST_CHARACTERS = 50_000_000
 """Characters times the annotators who read them."""
 
@@ -174,6 +176,7 @@ def _stretches(chance: NDArray[np.float64], offsets: NDArray[np.int64], names: N
     starts = np.flatnonzero(inside & (~before | edge[:-1]))
     ends = np.flatnonzero(np.append(False, inside) & (~np.append(inside, False) | edge))
     owners = np.searchsorted(offsets, starts, side="right") - 1
-    sums = np.concatenate([[0.0], np.cumsum(chance)])
-    confidence = (sums[ends] - sums[starts]) / np.maximum(ends - starts, 1)
+    # Whole numbers: their sums are the same whatever other texts there are.
+    sums = np.concatenate([[0], np.cumsum(np.rint(chance * _FINE).astype(np.int64))])
+    confidence = (sums[ends] - sums[starts]) / _FINE / np.maximum(ends - starts, 1)
     return MergedSpans(names[owners], starts - offsets[owners], ends - offsets[owners], confidence)

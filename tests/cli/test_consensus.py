@@ -37,6 +37,16 @@ def test_score(export: Path, tmp_path: Path) -> None:
     assert len(found["pairs"]) == 48
     rows = list(csv.DictReader(io.StringIO(run("score", export, "--csv").stdout)))
     assert [row["score"] for row in rows] == [str(pair["score"]) for pair in found["pairs"]]
+    for name, count in (("rows", 16), ("by_pair", 3), ("by_class", len(found["by_class"]))):
+        printed = list(csv.DictReader(io.StringIO(run("score", export, "--csv", "--table", name).stdout)))
+        assert (
+            len(printed) == count == len(json.loads(run("score", export, "--json", "--table", name).stdout))
+        )
+    shown = run("score", export, "--table", "matches").stdout.splitlines()[0].split()
+    assert shown == list(found["matches"][0])[1:]
+    strict = json.loads(run("score", export, "--json", "--link", 1).stdout)
+    assert strict["pairs"] == found["pairs"]
+    assert strict["alphas"]["objects"]["value"] < found["alphas"]["objects"]["value"]
     run("score", export, "-o", tmp_path / "out", "--html", tmp_path / "page.html", "--classes", "lenient")
     assert pq.read_table(tmp_path / "out" / "pairs.parquet").num_rows == 48
     assert "<h1>Agreement between annotators</h1>" in (tmp_path / "page.html").read_text()

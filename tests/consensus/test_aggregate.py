@@ -255,3 +255,14 @@ def test_bad_requests() -> None:
         consensus.aggregate([1], [1], [1], method="best")  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="too much"):
         consensus.aggregate(range(2000), range(2000), range(2000))
+
+
+def test_answers_given_twice_count_twice_or_only_the_last() -> None:
+    item, who, label = [1, 1, 1, 1], ["a", "a", "b", "c"], ["x", "x", "y", "y"]
+    assert consensus.aggregate(item, who, label, method="majority").label.tolist() == ["x"]
+    found = consensus.aggregate(item, who, label, method="majority", repeats="last")
+    assert (found.label.tolist(), found.answers.tolist()) == (["y"], [1, 1, 1])
+    changed = consensus.aggregate(
+        [1, 1, 1], ["a", "b", "a"], ["x", "y", "y"], method="majority", repeats="last"
+    )
+    assert changed.confidence.tolist() == [1.0]

@@ -129,3 +129,17 @@ def test_columns_come_in_any_kind() -> None:
 def test_columns_that_do_not_fit(problem: str, columns: Any) -> None:
     with pytest.raises(UsageError, match=problem):
         consensus.alpha(*columns)
+
+
+def test_only_the_last_answer_counts_if_asked() -> None:
+    item, who = [1, 1, 1, 2, 2, 2, 2], ["a", "b", "a", "a", "b", "b", "b"]
+    label = ["x", "y", "y", "z", "x", "z", None]
+    for measure in (consensus.alpha, consensus.fleiss, consensus.gwet_ac1, consensus.kappa):
+        assert measure(item, who, label, repeats="last") == measure([1, 1, 2, 2], list("abab"), list("yyzz"))
+    assert consensus.alpha(item, who, label) < 1 == consensus.alpha(item, who, label, repeats="last")
+    with pytest.raises(UsageError, match="one label") as problem:
+        consensus.kappa(item, who, label)
+    assert 'repeats="last"' in str(problem.value.hint)
+    with pytest.raises(UsageError, match="keep or last"):
+        consensus.alpha(item, who, label, repeats="first")  # type: ignore[arg-type]
+    assert math.isnan(consensus.alpha([], [], [], repeats="last"))
