@@ -12,10 +12,10 @@ from msgspec import Meta
 
 from annokit.formats._base import Options
 from annokit.formats._labelbox_import_classes import By, Namer
-from annokit.formats._labelbox_import_read import NAME
+from annokit.formats._labelbox_import_read import NAME, PLANES
 from annokit.formats._labelbox_import_shapes import check_url, polygon_as_mask, shape_json
 from annokit.formats._labelbox_import_video import images_of, is_of_masks, mask_json, segments_json
-from annokit.formats._labelbox_shapes import NoPlace, known
+from annokit.formats._labelbox_shapes import NoPlace, kept_of, known
 from annokit.model import (
     Annotation,
     Answer,
@@ -38,6 +38,7 @@ __all__ = ["LabelLines", "WriteOptions", "groups"]
 
 _CUID = re.compile(r"c[a-z0-9]{24}")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_GROUP_KEYS = {plane: key for key, plane in PLANES.items()}
 _UUIDS = uuid.uuid5(uuid.NAMESPACE_URL, "https://labelbox.com/annotations")
 
 
@@ -74,9 +75,9 @@ def groups(label: Label) -> Iterator[list[Annotation]]:
     for place, one in enumerate(label.annotations):
         key: Any = place
         if isinstance(one, Classification) and _is_value(one):
-            key = "text", one.tool_name, one.tool_id, one.message_id
+            key = "text", one.tool_name, one.tool_id, one.message_id, _plane(one)
         elif isinstance(one, Track) and is_of_masks(one):
-            key = "masks", one.frames.tobytes(), images_of(one), one.id
+            key = "masks", one.frames.tobytes(), images_of(one), one.id, _plane(one)
         found.setdefault(key, []).append(one)
     yield from sorted(found.values(), key=lambda group: isinstance(group[0], Relationship))
 
@@ -84,6 +85,12 @@ def groups(label: Label) -> Iterator[list[Annotation]]:
 def _kept(one: Any) -> dict[str, Any]:
     kept = one.extra.get(NAME)
     return kept if isinstance(kept, dict) else {}
+
+
+def _plane(one: Annotation) -> str | None:
+    """The plane of a volume in which it was drawn, as import files spell it."""
+    found = kept_of(one).get("group")
+    return _GROUP_KEYS.get(found, found) if isinstance(found, str) else None
 
 
 def _is_value(one: Classification) -> bool:
@@ -141,7 +148,8 @@ class LabelLines:
         if isinstance(made.get("uuid"), str):
             self._uuids.add(made["uuid"])
         head: dict[str, Any] = {"dataRow": _row_json(self._row, self._options.rows_by, self._mark)}
-        return head | ({"isBenchmarkReferenceLabel": True} if self._is_benchmark else {}) | made
+        head |= {"isBenchmarkReferenceLabel": True} if self._is_benchmark else {}
+        return head | known({"groupKey": _plane(one)}) | made
 
     def _uuid(self, given: str | None) -> dict[str, Any]:
         """An id as it was read; one from elsewhere becomes a UUID, the same in every run."""

@@ -14,6 +14,7 @@ from msgspec import UNSET
 from annokit.errors import AnnokitError, DecodeError, GeometryError, Where
 from annokit.formats import _labelbox_import_wire as wire
 from annokit.formats._labelbox import NO_TEXT, Batch, parse_rings, plain, polygon_of
+from annokit.formats._labelbox_objects import NAME as EXPORT
 from annokit.formats._labelbox_tracks import box_columns, columns, final, ranged
 from annokit.geometry import masks_of, parse_points
 from annokit.io.images import read_png_pixels
@@ -40,9 +41,11 @@ from annokit.model.annotation import Space
 from annokit.model.base import Floats
 from annokit.run import Run
 
-__all__ = ["NAME", "AnnotationBuilder", "medium"]
+__all__ = ["NAME", "PLANES", "AnnotationBuilder", "medium"]
 
 NAME = "labelbox-import"
+PLANES = {"axial": "Axial", "sagittal": "Sagittal", "coronal": "Coronal"}
+"""The planes of a volume, as import files spell them and as exports do."""
 _METRIC = ("metric_value", "metric_name", "feature_name", "subclass_name", "aggregation")
 
 
@@ -149,7 +152,7 @@ class AnnotationBuilder:
                 frames=self._ranges(one.frames or line.frames),
                 message_id=line.message_id,
                 classifications=self._below(one.classifications),
-                extra={NAME: found} if (found := kept | _metrics(one) | {"values": True}) else {},
+                extra=_extra(line, kept | _metrics(one) | {"values": True}),
             )
             for one in texts
         ]
@@ -170,7 +173,7 @@ class AnnotationBuilder:
             confidence=one.confidence,
             frames=self._ranges(one.frames),
             message_id=one.message_id,
-            extra={NAME: found} if (found := kept | _metrics(one)) else {},
+            extra=_extra(one, kept | _metrics(one)),
         )
 
     def _below(self, questions: Sequence[wire.Question]) -> tuple[Classification, ...]:
@@ -229,7 +232,7 @@ class AnnotationBuilder:
             tool_id=line.schema_id,
             classifications=(*self._below(line.classifications), *ranged(over)),
             confidence=line.confidence,
-            extra={NAME: kept} if kept else {},
+            extra=_extra(line, kept),
             **self._columns(found, _name(line)),
         )
 
@@ -275,7 +278,7 @@ class AnnotationBuilder:
                 segments=np.column_stack([numbers, numbers]),
                 tool_id=one.schema_id,
                 id=line.uuid,
-                extra={NAME: kept} if kept else {},
+                extra=_extra(line, kept),
             )
             for one in masks.instances
         ]
@@ -306,6 +309,15 @@ def _kept(line: wire.Line, fields: Sequence[str]) -> dict[str, Any]:
     """What a line has of some fields, and beside all that is known, under the names of the file."""
     kept = {_WIRE[key]: value for key in fields if (value := getattr(line, key)) is not UNSET}
     return kept | line.extra if line.extra else kept
+
+
+def _extra(one: wire.Question, kept: Mapping[str, Any]) -> dict[str, Any]:
+    """What is kept; the plane of a volume under the name that exports have for it."""
+    plane = one.group_key if isinstance(one, wire.Line) else None
+    if not isinstance(plane, str):
+        return {NAME: dict(kept)} if kept else {}
+    left = {key: value for key, value in kept.items() if key != "groupKey" or plane not in PLANES}
+    return {EXPORT: {"group": PLANES.get(plane, plane)}} | ({NAME: left} if left else {})
 
 
 def _metrics(one: wire.Question | wire.Answer) -> dict[str, Any]:

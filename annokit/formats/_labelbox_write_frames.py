@@ -68,7 +68,7 @@ class Frames:
             raise NoPlace("a range of frames does not end before it starts")
         self.used = True
         per_option = any(answer.frames for answer in one.answers)
-        if per_option or kept_of(one).get("in_frames"):
+        if per_option or kept_of(one).keys() & {"in_frames", "group"}:
             self._plane(one).add_question(one)
             return True
         base = 0 if self.media == "audio" else 1

@@ -531,3 +531,20 @@ def test_unknown_payloads_are_kept() -> None:
     assert one(messageEvaluationTask=task).geometry == Unknown(
         what="messageEvaluationTask", payload={"messageEvaluationTask": task}
     )
+
+
+@pytest.mark.parametrize(
+    ("key", "plane"), [("axial", "Axial"), ("coronal", "Coronal"), ("Oblique", "Oblique")]
+)
+def test_planes_of_a_volume_go_over_to_exports_and_back(key: str, plane: str, tmp_path: Path) -> None:
+    segments = [{"keyframes": [{"frame": 2, "bbox": BBOX}]}]
+    asked = {"name": "seen", "answer": {"name": "yes"}, "frames": [{"start": 1, "end": 2}]}
+    lines = [ROW | {"name": "a", "groupKey": key, "segments": segments}, ROW | {"groupKey": key} | asked]
+    rows, _ = read(*lines)
+    assert rows[0].labels[0].tracks[0].extra["labelbox"] == {"group": plane}
+    export = tmp_path / "export.ndjson"
+    annokit.write(rows, export, format="labelbox")
+    found, report = written(list(annokit.read(export)), tmp_path)
+    assert [made["groupKey"] for made in found] == [key, key]
+    assert not report.losses
+    assert [made["groupKey"] for made in written(rows, tmp_path)[0]] == [key, key]
