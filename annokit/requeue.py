@@ -70,7 +70,7 @@ def requeue(
         else:
             raise UsageError(
                 f"records of {formats.pop()} cannot be put into a file of their own",
-                hint="mend them in the source",
+                hint="mend them in the source: each line of the quarantine says file, record and path",
             )
     return len(entries)
 

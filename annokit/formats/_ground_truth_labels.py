@@ -17,8 +17,9 @@ from annokit.formats._ground_truth_pixels import rgb
 from annokit.formats._ground_truth_references import References
 from annokit.formats._ground_truth_sequences import FORMAT_NAME, SequenceReader
 from annokit.formats._ground_truth_text import Offsets
+from annokit.formats._ground_truth_values import Boxes, Color, Spans
 from annokit.io.faults import BAD_JSON, Spot, decode_error, spot_path
-from annokit.io.salvage import Wire, decoder, salvage
+from annokit.io.salvage import decoder, salvage
 from annokit.io.source import Source
 from annokit.model import (
     Annotation,
@@ -47,49 +48,6 @@ _SPENT = (
     "worker-feedback",
 )
 """Metadata that stands in the model; the rest is kept in the label's extra."""
-
-
-class _Box(Wire):
-    unit = "object:box"
-    left: float
-    top: float
-    width: float
-    height: float
-    class_id: int | str | None = None
-    label: str | None = None
-
-
-class _Size(Wire):
-    width: int
-    height: int
-    depth: int | None = None
-
-
-class _Boxes(Wire):
-    annotations: list[_Box]
-    image_size: list[_Size] = []
-
-
-class _Entity(Wire, rename="camel"):
-    unit = "object:text_span"
-    label: str
-    start_offset: int
-    end_offset: int
-
-
-class _Entities(Wire):
-    entities: list[_Entity]
-    labels: Any = None
-
-
-class _Spans(Wire):
-    annotations: _Entities
-
-
-class _Color(msgspec.Struct, rename="kebab"):
-    class_name: str
-    hex_color: str | None = None
-    confidence: float | None = None
 
 
 class Attribute(NamedTuple):
@@ -270,7 +228,7 @@ class _Value:
             gone.add(path)
             self._reject(unit, path, error, part)
 
-        found = salvage(self._raw, _Boxes, spot_path(self._spot), reject=left_out)
+        found = salvage(self._raw, Boxes, spot_path(self._spot), reject=left_out)
         spot: Spot = (self._spot, "annotations")
         shares = self._shares("objects")
         places = (index for index in count() if spot_path((spot, index)) not in gone)
@@ -302,7 +260,7 @@ class _Value:
             gone.add(path)
             self._reject(unit, path, error, part)
 
-        found = salvage(self._raw, _Spans, spot_path(self._spot), reject=left_out).annotations
+        found = salvage(self._raw, Spans, spot_path(self._spot), reject=left_out).annotations
         spot: Spot = ((self._spot, "annotations"), "entities")
         shares = self._shares("entities")
         places = (index for index in count() if spot_path((spot, index)) not in gone)
@@ -332,7 +290,7 @@ class _Value:
 
     def _referred(self, uri: str) -> _Read:
         """What a file holds, where a folder has it; else a reference, or an unknown object."""
-        colors = self._part("internal-color-map", dict[str, _Color])
+        colors = self._part("internal-color-map", dict[str, Color])
         if colors is not None:
             return self._painted(uri, colors)
         if uri.endswith("SeqLabel.json"):
@@ -341,7 +299,7 @@ class _Value:
                 return self._sequence(path, uri)
         return _Read([self._unknown({"ref": uri})], media="video" if "video" in self._type else None)
 
-    def _painted(self, uri: str, colors: Mapping[str, _Color]) -> _Read:
+    def _painted(self, uri: str, colors: Mapping[str, Color]) -> _Read:
         objects: list[Annotation] = []
         size = None
         for key, one in colors.items():

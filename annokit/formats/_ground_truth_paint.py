@@ -101,6 +101,9 @@ def _account(
             report.note("one-region", kind, message, example=name, lossy=True)
             continue
         seen[one.tool_name] = one.confidence
+        if one.confidence is None:
+            message = "without a confidence it gets 0, as Ground Truth has it for one worker"
+            report.note("no-confidence", kind, message, example=name)
         report.count("written", kind)
         if kind != "object:mask":
             report.note("painted", kind, "its outline became pixels", example=name)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from math import isfinite
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, NamedTuple, TypeVar
 
@@ -17,22 +15,30 @@ from annokit.dataset import Dataset
 from annokit.errors import UsageError
 from annokit.formats._base import Options
 from annokit.formats._classes import Classes
+from annokit.formats._ground_truth_numbers import Ids
 from annokit.formats._ground_truth_paint import MOST_CLASSES, color_of, painted
+from annokit.formats._ground_truth_places import (
+    ATTRIBUTE_NAME,
+    LOSSES,
+    as_it_came,
+    attribute_name,
+    fits_task,
+    has_size,
+    reason_against,
+    told,
+)
 from annokit.formats._ground_truth_sequences import FORMAT_NAME
 from annokit.io.names import SafeNames
 from annokit.io.output import write_many
 from annokit.model import (
     Annotation,
+    Answer,
     Box,
     Classification,
     DataRow,
     Label,
-    Mask,
-    MaskReference,
     ObjectAnnotation,
-    Polygon,
     TextSpan,
-    Unknown,
 )
 from annokit.report import census, kind_of
 from annokit.run import Run
@@ -41,19 +47,8 @@ __all__ = ["MANIFEST", "WriteOptions", "write"]
 
 MANIFEST, MASKS = "output.manifest", "segmentation"
 _ENCODER = msgspec.json.Encoder()
-_NAME = re.compile(r"[A-Za-z0-9](?:-*[A-Za-z0-9]){0,126}")
 _S = TypeVar("_S", Box, TextSpan)
 _NO_DATE = "1970-01-01T00:00:00.000000"
-_LOSSES = {
-    "no-place": "no built-in task of Ground Truth has a place for it",
-    "no-size": "the width and height of the image are not known, which boxes and masks need",
-    "attribute-taken": "the line has a label attribute of that name already (another label of the row)",
-    "not-an-image": "a manifest holds pixels of one image only",
-    "mask-not-fetched": "the mask is a URL only (--masks reads it)",
-    "not-finite": "its coordinates are not finite",
-    "image-size": "an image of more pixels than --max-pixels is not painted",
-    "too-many-classes": f"a PNG has colours for {MOST_CLASSES} classes",
-}
 
 
 class WriteOptions(Options, frozen=True):
@@ -74,12 +69,12 @@ class WriteOptions(Options, frozen=True):
 
 def write(dataset: Dataset, target: Path, options: WriteOptions, run: Run) -> None:
     """Write `MANIFEST` below `target`, and the PNGs of painted labels in `MASKS`."""
-    if not _NAME.fullmatch(options.attribute):
+    if not ATTRIBUTE_NAME.fullmatch(options.attribute):
         problem = f"expected an attribute name of letters, digits and hyphens, got {options.attribute!r}"
         raise UsageError(problem)
     classes = Classes(dataset.ontology)
     names = SafeNames((key.name, key.id) for key in dataset.outline.keys)
-    writer = _Writer(target, options, classes, _Ids(dataset, classes), names, run)
+    writer = _Writer(target, options, classes, Ids(dataset, classes), names, run)
     with (target / MANIFEST).open("wb") as out:
         for number, row in enumerate(dataset.rows(run)):
             out.write(_ENCODER.encode(writer.line(row, number)) + b"\n")
@@ -89,40 +84,6 @@ def write(dataset: Dataset, target: Path, options: WriteOptions, run: Run) -> No
         message = "a manifest names only the classes of objects that are in it"
         run.report.lose("unused-class", "categories", message, example=name)
     classes.account(run.report, len(unused))
-
-
-class _Ids:
-    """The numbers of classes and answers: those of the source where each has one of its own."""
-
-    def __init__(self, dataset: Dataset, classes: Classes) -> None:
-        self._classes = classes
-        self._tools = _numbered([(tool.name, tool.value) for tool in classes.tools])
-        self._answers = {
-            question.name: _numbered([(option.name, option.value) for option in question.options])
-            for question in dataset.ontology.classifications
-        }
-
-    def of_object(self, one: ObjectAnnotation) -> int:
-        """The id of its class."""
-        self._classes.index(one)
-        return _number(self._tools, one.tool_name)
-
-    def of_answer(self, question: str, answer: str) -> int:
-        """The id of an answer to a question."""
-        return _number(self._answers.setdefault(question, {}), answer)
-
-
-def _numbered(named: Sequence[tuple[str, str | None]]) -> dict[str, int]:
-    """A number for each name: the one it has, if all have their own; else its place."""
-    values = dict(named)
-    own = [int(value) for value in values.values() if value is not None and re.fullmatch(r"\d{1,9}", value)]
-    if len(own) == len(values) == len(set(own)):
-        return dict(zip(values, own, strict=True))
-    return {name: place for place, name in enumerate(values)}
-
-
-def _number(numbers: dict[str, int], name: str) -> int:
-    return numbers.setdefault(name, max(numbers.values(), default=-1) + 1)
 
 
 class _Part(NamedTuple):
@@ -141,7 +102,7 @@ class _Writer:
         target: Path,
         options: WriteOptions,
         classes: Classes,
-        ids: _Ids,
+        ids: Ids,
         names: SafeNames,
         run: Run,
     ) -> None:
@@ -180,8 +141,8 @@ class _Writer:
 
     def _parts(self, row: DataRow, label: Label, line: Mapping[str, Any]) -> Iterator[_Part]:
         """The label attributes a label becomes; what has no place in one is accounted."""
-        base = _told(label).get("attribute", self._options.attribute)
-        if (kept := _as_it_came(label)) is not None:
+        base = told(label).get("attribute", self._options.attribute)
+        if (kept := as_it_came(label)) is not None:
             yield from self._unless_taken(
                 base, label.annotations, line, row, partial(self._kept, label, kept)
             )
@@ -196,7 +157,7 @@ class _Writer:
         if found.spans:
             name = f"{base}-spans" if found.boxes else base
             yield from self._unless_taken(
-                name, found.spans, line, row, partial(self._spans, label, found.spans)
+                name, found.spans, line, row, partial(self._spans, label, found.spans, row)
             )
         if found.areas:
             name = base if base.endswith("-ref") else f"{base}-ref"
@@ -204,7 +165,7 @@ class _Writer:
                 name, found.areas, line, row, partial(self._areas, label, found.areas, row)
             )
         for one in found.questions:
-            name = _attribute_name(one.tool_name) or base
+            name = attribute_name(one.tool_name) or base
             yield from self._unless_taken(name, [one], line, row, partial(self._question, label, one, row))
 
     def _unless_taken(
@@ -232,7 +193,7 @@ class _Writer:
         """The annotations by the task they fit; those that fit none are lost."""
         found = _Sorted([], [], [], [])
         for one in label.annotations:
-            code = _reason_against(one, row, self._limits.max_pixels)
+            code = reason_against(one, row, self._limits.max_pixels)
             if code:
                 self._lose(code, one, row)
             elif isinstance(one, Classification):
@@ -247,12 +208,12 @@ class _Writer:
 
     def _empty(self, label: Label, row: DataRow) -> tuple[Any, dict[str, Any]] | None:
         """What a label without annotations says: that there is nothing to mark."""
-        task = str(_told(label).get("metadata", {}).get("type", "")).rpartition("/")[2]
-        if not task and not (self._has_boxes and _has_size(row)):
+        task = str(told(label).get("metadata", {}).get("type", "")).rpartition("/")[2]
+        if not task and not (self._has_boxes and has_size(row)):
             return None
         if task == "text-span":
-            return self._spans(label, ())
-        if task in ("", "object-detection") and _has_size(row):
+            return self._spans(label, (), row)
+        if task in ("", "object-detection") and has_size(row):
             return self._boxes(label, (), row)
         return {}, self._metadata(label, "", {})
 
@@ -268,18 +229,22 @@ class _Writer:
             self._report.count("written", "object:box")
         self.used.update(one.tool_name for one in boxes)
         used = {str(entry["class_id"]): one.tool_name for entry, one in zip(entries, boxes, strict=True)}
-        size = {"width": row.asset.width, "height": row.asset.height, "depth": _told(label).get("depth", 3)}
+        size = {"width": row.asset.width, "height": row.asset.height, "depth": told(label).get("depth", 3)}
         made = {"objects": self._confidences(boxes, row), "class-map": used}
         return {"image_size": [size], "annotations": entries}, self._metadata(label, "object-detection", made)
 
-    def _confidences(self, objects: Sequence[ObjectAnnotation], row: DataRow) -> list[dict[str, float]]:
-        for one in objects:
-            if one.confidence is None:
-                message = "an object without a confidence gets 0, as Ground Truth has it for one worker"
-                self._report.note("no-confidence", kind_of(one), message, example=row.name)
-        return [{"confidence": one.confidence or 0} for one in objects]
+    def _confidence(self, one: ObjectAnnotation | Classification | Answer, kind: str, row: DataRow) -> float:
+        if one.confidence is None:
+            message = "without a confidence it gets 0, as Ground Truth has it for one worker"
+            self._report.note("no-confidence", kind, message, example=row.name)
+        return one.confidence or 0
 
-    def _spans(self, label: Label, spans: Sequence[ObjectAnnotation]) -> tuple[Any, dict[str, Any]]:
+    def _confidences(self, objects: Sequence[ObjectAnnotation], row: DataRow) -> list[dict[str, float]]:
+        return [{"confidence": self._confidence(one, kind_of(one), row)} for one in objects]
+
+    def _spans(
+        self, label: Label, spans: Sequence[ObjectAnnotation], row: DataRow
+    ) -> tuple[Any, dict[str, Any]]:
         entities = []
         for one, span in zip(spans, _shapes(spans, TextSpan), strict=True):
             own = one.extra.get(FORMAT_NAME, {})
@@ -287,10 +252,8 @@ class _Writer:
             self._report.count("written", "object:text_span")
         self.used.update(one.tool_name for one in spans)
         names = [{"label": name} for name in dict.fromkeys(one.tool_name for one in spans)]
-        value = {"annotations": {"labels": _told(label).get("labels", names), "entities": entities}}
-        return value, self._metadata(
-            label, "text-span", {"entities": [{"confidence": one.confidence or 0} for one in spans]}
-        )
+        value = {"annotations": {"labels": told(label).get("labels", names), "entities": entities}}
+        return value, self._metadata(label, "text-span", {"entities": self._confidences(spans, row)})
 
     def _areas(
         self, label: Label, areas: Sequence[ObjectAnnotation], row: DataRow
@@ -322,11 +285,16 @@ class _Writer:
         if comments := list(self._comments(one, row)):
             made["worker-feedback"] = [{"comment": text} for text in comments]
         if one.kind == "radio":
-            made |= {"class-name": one.answers[0].name, "confidence": one.confidence or 0}
+            made |= {
+                "class-name": one.answers[0].name,
+                "confidence": self._confidence(one, "classifications", row),
+            }
             return ids[0], self._metadata(label, f"{media}-classification", made)
         named = list(zip(map(str, ids), one.answers, strict=True))
         made["class-map"] = {key: answer.name for key, answer in named}
-        made["confidence-map"] = {key: answer.confidence or 0 for key, answer in named}
+        made["confidence-map"] = {
+            key: self._confidence(answer, "classifications", row) for key, answer in named
+        }
         return ids, self._metadata(label, f"{media}-classification-multilabel", made)
 
     def _comments(self, question: Classification, row: DataRow) -> Iterator[str]:
@@ -343,13 +311,13 @@ class _Writer:
 
     def _metadata(self, label: Label, task: str, made: Mapping[str, Any]) -> dict[str, Any]:
         """The metadata the label came with, and what its annotations say now."""
-        kept = _told(label).get("metadata", {})
+        kept = told(label).get("metadata", {})
         moment = label.created_at or label.updated_at
         if moment is None:
             message = "a label that does not say when it was made gets the date 1970-01-01"
             self._report.note("no-date", "labels", message)
         kind = kept.get("type")
-        if not (isinstance(kind, str) and (not task or _fits(kind, task))):
+        if not (isinstance(kind, str) and (not task or fits_task(kind, task))):
             kind = f"groundtruth/{task}"
         merged = {**kept, **made}
         if "class-map" in made and isinstance(kept.get("class-map"), dict):
@@ -362,7 +330,7 @@ class _Writer:
         }
 
     def _lose(self, code: str, one: Annotation, row: DataRow) -> None:
-        self._report.lose_all(code, census(one), _LOSSES[code], example=row.name)
+        self._report.lose_all(code, census(one), LOSSES[code], example=row.name)
 
 
 class _Sorted(NamedTuple):
@@ -376,72 +344,6 @@ class _Sorted(NamedTuple):
 
 def _shapes(objects: Sequence[ObjectAnnotation], kind: type[_S]) -> list[_S]:
     return [one.geometry for one in objects if isinstance(one.geometry, kind)]
-
-
-def _told(label: Label) -> dict[str, Any]:
-    """What a manifest said of the label beside its annotations."""
-    found: dict[str, Any] = label.extra.get(FORMAT_NAME, {})
-    return found
-
-
-def _as_it_came(label: Label) -> Any:
-    """The value of an attribute of which only the reference, or what no type fits, is known; else None."""
-    shapes = [one.geometry for one in label.annotations if isinstance(one, ObjectAnnotation)]
-    told = _told(label)
-    if "attribute" not in told or len(shapes) < max(len(label.annotations), 1):
-        return None
-    if all(isinstance(shape, MaskReference) for shape in shapes):
-        return told.get("ref")
-    unknown = [shape for shape in shapes if isinstance(shape, Unknown)]
-    if len(unknown) < len(shapes):
-        return None
-    if all(shape.what == "cuboid" for shape in unknown):
-        return {"annotations": [shape.payload for shape in unknown]}
-    payload = unknown[0].payload
-    return payload["ref"] if isinstance(payload, dict) and set(payload) == {"ref"} else payload
-
-
-def _reason_against(one: Annotation, row: DataRow, max_pixels: int) -> str:
-    """The code of the reason why an annotation has no place, if there is one."""
-    if isinstance(one, Classification):
-        fits = one.kind == "checklist" or (one.kind == "radio" and len(one.answers) == 1)
-        return "" if fits else "no-place"
-    if not isinstance(one, ObjectAnnotation):
-        return "no-place"
-    shape = one.geometry
-    if isinstance(shape, TextSpan):
-        return "no-place" if shape.message_id is not None else ""
-    if isinstance(shape, MaskReference):
-        return "mask-not-fetched"
-    if not isinstance(shape, Box | Polygon | Mask):
-        return "no-place"
-    if one.space != "pixel" or one.frame is not None or one.page is not None:
-        return "not-an-image"
-    if not _has_size(row):
-        return "no-size"
-    if isinstance(shape, Box):
-        return "" if all(map(isfinite, shape.xyxy)) else "not-finite"
-    return "image-size" if (row.asset.width or 0) * (row.asset.height or 0) > max_pixels else ""
-
-
-def _has_size(row: DataRow) -> bool:
-    return row.asset.media_type == "image" and (row.asset.width or 0) > 0 and (row.asset.height or 0) > 0
-
-
-def _attribute_name(question: str) -> str:
-    """A question's name as an attribute may be called.
-
-    >>> _attribute_name("Is it a bird?"), _attribute_name("?")
-    ('Is-it-a-bird', '')
-    """
-    return question if _NAME.fullmatch(question) else re.sub(r"[^A-Za-z0-9]+", "-", question).strip("-")[:127]
-
-
-def _fits(kind: str, task: str) -> bool:
-    """Whether the type a label came with is still right for a task."""
-    own = kind.rpartition("/")[2]
-    verified = own == "label-verification" and task.endswith("-classification")
-    return own in (task, "custom") or verified or own.partition("-")[2] == task.partition("-")[2] != ""
 
 
 def _utc(moment: datetime) -> str:

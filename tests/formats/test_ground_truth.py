@@ -17,6 +17,7 @@ from pycocotools.coco import COCO
 import annokit
 from annokit.errors import InputError, UsageError
 from annokit.model import (
+    Answer,
     Asset,
     Box,
     Classification,
@@ -31,6 +32,7 @@ from annokit.model import (
     Track,
     Unknown,
 )
+from annokit.requeue import requeue
 from annokit.run import Run
 from annokit_fast import rle
 
@@ -543,3 +545,33 @@ def test_an_attribute_must_be_called_as_jobs_call_theirs(tmp_path: Path) -> None
 def test_a_folder_without_a_manifest_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"expected an output\.manifest, got none"):
         list(annokit.read(tmp_path, format=NAME))
+
+
+def test_whatever_has_no_confidence_is_noted(tmp_path: Path) -> None:
+    ring = Polygon(coords=[(0, 0), (8, 0), (8, 6)])
+    marked = [Box(x=1, y=2, width=3, height=4), ring, TextSpan(start=0, end=2)]
+    asked = [
+        Classification(tool_name="one", kind="radio", answers=(Answer(name="a"),)),
+        Classification(tool_name="several", kind="checklist", answers=(Answer(name="a"), Answer(name="b"))),
+    ]
+    objects = [ObjectAnnotation(tool_name="x", geometry=shape) for shape in marked]
+    row = DataRow(
+        id="0",
+        asset=Asset(height=10, width=10),
+        labels=(Label(annotations=(*objects, *asked), is_selected=True),),
+    )
+    report = annokit.write([row], tmp_path / "job", format="ground-truth")
+    noted = {loss.kind: loss.count for loss in report.losses if loss.code == "no-confidence"}
+    assert noted == {"object:box": 1, "object:polygon": 1, "object:text_span": 1, "classifications": 3}
+
+
+def test_records_cannot_be_put_into_a_file_of_their_own(tmp_path: Path) -> None:
+    (tmp_path / "a.manifest").write_text('{"source-ref":"s3://b/a.jpg"}\n{"source-ref":\n')
+    aside = tmp_path / "coco.json.quarantine.ndjson"
+    report = annokit.convert(
+        tmp_path / "a.manifest", tmp_path / "coco.json", to="coco", on_error="quarantine"
+    )
+    assert report.total("quarantined") == 1
+    with pytest.raises(UsageError, match="records of ground-truth cannot be put into a file of their own"):
+        requeue(aside, tmp_path / "mended.manifest")
+    assert not (tmp_path / "mended.manifest").exists()
