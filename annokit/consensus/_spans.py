@@ -15,7 +15,7 @@ from annokit.consensus._columns import coded, of_one_length, place_of
 from annokit.consensus._methods import Method
 from annokit.errors import UsageError
 
-__all__ = ["MergedSpans", "merge_spans"]
+__all__ = ["MOST_CHARACTERS", "MergedSpans", "merge_spans"]
 
 _FINE = 2.0**36
 MOST_CHARACTERS = 50_000_000
@@ -109,6 +109,8 @@ def _whole(values: Any, name: str, count: int) -> NDArray[np.int64]:
     array = np.asarray(values)
     if array.shape != (count,) or (count and array.dtype.kind not in "iu"):
         raise UsageError(f"expected {count} integers as {name}, got {array.dtype} of shape {array.shape}")
+    if count and int(array.max()) > MOST_CHARACTERS:
+        raise UsageError(f"expected at most {MOST_CHARACTERS} characters, got {name} {int(array.max())}")
     return array.astype(np.int64)
 
 
@@ -123,6 +125,8 @@ def _sizes(
             raise UsageError(
                 f"expected stretches within the {given} characters of {name!r}, got {sizes[place]}"
             )
+        if given is not None and given > MOST_CHARACTERS:
+            raise UsageError(f"expected at most {MOST_CHARACTERS} characters, got {given} of {name!r}")
         sizes[place] = sizes[place] if given is None else given
     return sizes
 

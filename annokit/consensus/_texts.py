@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 from annokit.consensus._methods import Method
-from annokit.consensus._spans import merge_spans
+from annokit.consensus._spans import MOST_CHARACTERS, merge_spans
 from annokit.consensus._submissions import Submission
 from annokit.model import ObjectAnnotation, TextSpan
 from annokit.similarity import Marked
@@ -37,9 +37,9 @@ class Stretch(NamedTuple):
 
 
 def span_of(one: Marked) -> TextSpan | None:
-    """The stretch of text an object is; None of other shapes, and of spans without characters."""
+    """The stretch of text an object is; None of other shapes, and of spans without characters or past any text."""
     shape = one.geometry if isinstance(one, ObjectAnnotation) else None
-    return shape if isinstance(shape, TextSpan) and 0 <= shape.start < shape.end else None
+    return shape if isinstance(shape, TextSpan) and 0 <= shape.start < shape.end <= MOST_CHARACTERS else None
 
 
 def stretches(rows: Mapping[str, Sequence[Submission]], method: Method) -> dict[str, list[Stretch]]:

@@ -219,6 +219,13 @@ def test_spans_that_nobody_shares_are_outvoted() -> None:
     assert report.kinds["object:text_span"]["superseded"] == 1
 
 
+@pytest.mark.parametrize("end", [10**9, 2**62, 2**63 - 1, 2**80])
+def test_spans_past_any_text_are_joined_as_drawn(end: int) -> None:
+    rows = [texts([("who", 0, end)], [("who", 0, end)], [("who", 0, 4)], name=str(k)) for k in range(4)]
+    account(rows)
+    assert ("who", 0, end, None) in found_spans(rows[0])
+
+
 marks_of = st.lists(
     st.tuples(st.sampled_from(["who", "where"]), st.integers(0, 30), st.integers(0, 45)), max_size=5
 )
@@ -415,6 +422,10 @@ def test_stretches_of_a_real_set(shared: Path) -> None:
     ("integers", [0.5], [2], {}),
     ("within the 1", [0], [2], {"length": {1: 1}}),
     ("at most", [0], [2], {"length": {1: 10**9}}),
+    ("at most", [0], [2], {"length": {1: 2**80}}),
+    ("at most", [0], [2**62], {}),
+    ("at most", [0], [2**63], {}),
+    ("integers", [0], [2**80], {}),
 ])  # fmt: skip
 def test_bad_stretches(problem: str, start: Any, end: Any, options: Any) -> None:
     with pytest.raises(UsageError, match=problem):
