@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from annokit.consensus import Scores, review, submissions
+from annokit.consensus import Scores, joined, review, submissions
 from annokit.dataset import Dataset
 from annokit.errors import InputError, LimitExceeded
 from annokit.io.limits import DEFAULT_LIMITS, Limits
@@ -122,16 +122,17 @@ def _pairs(scores: Scores) -> Html:
 
 def _worst(dataset: Dataset, scores: Scores, image_dir: Any, limits: Limits) -> Html:
     listed = review(dataset, scores=scores).slice(0, _ROWS).to_pylist()
-    reasons = {row["data_row_id"]: row for row in listed}
+    reasons = {(row["data_row_id"], row["data_row"]): row for row in listed}
     numbers = {name: number for number, name in enumerate(_people(scores), 1)}
-    drawn: dict[str, Html] = {}
-    for row in dataset.rows(Run(on_error="skip", limits=limits)):
-        if row.id in reasons and row.id not in drawn:
-            drawn[row.id] = _drawn(row, reasons[row.id], dataset.ontology, numbers, image_dir, limits)
+    drawn: dict[tuple[str, str], Html] = {}
+    for row in joined(dataset).rows(Run(on_error="skip", limits=limits)):
+        key = row.id, row.name
+        if key in reasons:
+            drawn[key] = _drawn(row, reasons[key], dataset.ontology, numbers, image_dir, limits)
     note = (
         "Everybody's shapes on one picture, with a number and a colour for each annotator; answers below it."
     )
-    cards = [drawn[row["data_row_id"]] for row in listed if row["data_row_id"] in drawn]
+    cards = [drawn[key] for key in reasons if key in drawn]
     if not cards:
         return _card("Rows worth a second look", "There are none.")
     return element("section", element("h2", "Rows worth a second look"), element("p", note, class_="soft small"),

@@ -10,6 +10,7 @@ from __future__ import annotations
 from annokit.consensus._boxes import MergedBoxes, merge_boxes
 from annokit.consensus._classes import Aggregate, aggregate
 from annokit.consensus._coefficients import Estimate, alpha, fleiss, gwet_ac1, kappa
+from annokit.consensus._joined import joined
 from annokit.consensus._merge import merge
 from annokit.consensus._people import Thresholds, annotators
 from annokit.consensus._review import review
@@ -31,6 +32,7 @@ __all__ = [
     "annotators",
     "fleiss",
     "gwet_ac1",
+    "joined",
     "kappa",
     "merge",
     "merge_boxes",

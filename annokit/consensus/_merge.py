@@ -13,6 +13,7 @@ from annokit.consensus._answers import VOTES, agreed_answers
 from annokit.consensus._ballots import Ballots, Subject, Verdict
 from annokit.consensus._boxes import enough
 from annokit.consensus._groups import Group, groups, stretched
+from annokit.consensus._joined import joined
 from annokit.consensus._methods import Method, check_method
 from annokit.consensus._score import check_link
 from annokit.consensus._shapes import Shaping, merged_shape
@@ -128,6 +129,7 @@ def merge(
         raise UsageError(f"expected geometry median or skill, got {geometry!r}")
     rules = Rules("agnostic", reach).check()
     choices = _Choices(link, quorum, rules, Shaping(polygons, masks).check(), geometry == "skill")
+    dataset = joined(dataset)
     return dataset.through(_Merging(dataset, method, choices).step)
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from annokit.consensus._classes import Aggregate, aggregate
 from annokit.consensus._columns import coded, ordered_sum
+from annokit.consensus._joined import joined
 from annokit.consensus._methods import Method
 from annokit.consensus._score import Scores, score
 from annokit.consensus._submissions import submissions
@@ -163,7 +164,7 @@ class _Work:
 
 def _work(dataset: Dataset) -> dict[str, _Work]:
     found: defaultdict[str, _Work] = defaultdict(_Work)
-    for row in dataset.rows(Run(on_error="skip", limits=dataset.limits)):
+    for row in joined(dataset).rows(Run(on_error="skip", limits=dataset.limits)):
         for person in submissions(row):
             one = found[person.annotator]
             one.labels += 1

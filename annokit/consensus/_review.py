@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import pyarrow as pa
 
 from annokit.consensus._people import annotators
-from annokit.consensus._score import Scores, score
+from annokit.consensus._score import Scores, score, unit_of
 from annokit.dataset import Dataset
 
 __all__ = ["review"]
@@ -59,19 +59,19 @@ def review(dataset: Dataset, *, below: float = 0.5, scores: Scores | None = None
     odd = _flagged(dataset, found)
     units = _by_row(found.units)
     rows = []
-    names = {**dict(zip(*(found.pairs[c].to_pylist() for c in ("data_row_id", "data_row")), strict=True))}
-    for a, b, row in zip(
-        *(found.pairs[c].to_pylist() for c in ("annotator_a", "annotator_b", "data_row_id")), strict=True
+    for a, b, *row in zip(
+        *(found.pairs[c].to_pylist() for c in ("annotator_a", "annotator_b", "data_row_id", "data_row")),
+        strict=True,
     ):
-        people[row] |= {a, b}
+        people[unit_of(*row)] |= {a, b}
     for row in found.rows.to_pylist():
-        key = row["data_row_id"]
+        key = unit_of(row["data_row_id"], row["data_row"])
         reasons = [f"low agreement: {row['score']:.2f}, under {below:g}"] if row["score"] < below else []
         disputes = Counter(_disputes(units.get(key, {})))
         reasons += [text if n == 1 else f"{text} ({n} times)" for text, n in disputes.items()]
         reasons += [f"annotator {name}: {odd[name]}" for name in sorted(people[key] & set(odd))]
         if reasons:
-            rows.append((key, names[key], row["score"], len(people[key]), reasons))
+            rows.append((row["data_row_id"], row["data_row"], row["score"], len(people[key]), reasons))
     columns = list(zip(*rows, strict=True)) or [()] * len(_SCHEMA)
     return pa.table([pa.array(c, t) for c, t in zip(columns, _SCHEMA.types, strict=True)], schema=_SCHEMA)
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from annokit.consensus._coefficients import Estimate, alpha
 from annokit.consensus._columns import ordered_sum
+from annokit.consensus._joined import joined
 from annokit.consensus._labelbox import labelbox_scores
 from annokit.consensus._submissions import (
     Answered,
@@ -34,7 +35,7 @@ from annokit.model import DataRow
 from annokit.run import Run
 from annokit.similarity import Marked, Rules, family_of, similarities
 
-__all__ = ["Scores", "check_link", "row_clusters", "score"]
+__all__ = ["Scores", "check_link", "row_clusters", "score", "unit_of"]
 
 _FINE, _COUNT = 2.0**30, 2.0**-40
 """Scores are whole multiples of 2**-30 so that sums are exact; of equal sums the one with more pairs is best."""
@@ -219,7 +220,7 @@ def score(
     check_link(link)
     gold_of = None if against is None else chosen_gold(against)
     found, any_gold = _Columns(), False
-    for row in dataset.rows(Run(on_error="skip", limits=dataset.limits)):
+    for row in joined(dataset).rows(Run(on_error="skip", limits=dataset.limits)):
         people = submissions(row)
         if parity is None:
             people = [_comparable(one, found) for one in people]
@@ -379,11 +380,16 @@ def _add_units(
         drawn = {who: objects[place].tool_name for who, place in members}
         for who, person in enumerate(people):
             label = drawn.get(who, _NOTHING)
-            found.units.append(("", f"{row.id}\n{number}", person.annotator, label))
+            found.units.append(("", f"{unit_of(row.id, row.name)}\n{number}", person.annotator, label))
     for person in people:
         for path, value in person.answers.items():
             text = value if isinstance(value, str) else "\n".join(sorted(value))
-            found.units.append((" / ".join(path), row.id, person.annotator, text))
+            found.units.append((" / ".join(path), unit_of(row.id, row.name), person.annotator, text))
+
+
+def unit_of(data_row_id: str, data_row: str) -> str:
+    """The unit a data row is: of several sources two may have one id, or one name."""
+    return f"{data_row_id}\n{data_row}"
 
 
 def check_link(link: float) -> None:

@@ -286,8 +286,9 @@ def test_no_order_matters(each: Any, seed: int) -> None:
     ]
 
 
-def test_rows_of_one_id_in_two_files_stay_apart() -> None:
-    rows = [replace(row_of([radio("q", x)], [radio("q", x)]), source=x) for x in ("x", "y")]
+def test_rows_of_one_id_and_other_names_stay_apart() -> None:
+    each = ("x", "y")
+    rows = [replace(row_of([radio("q", x)], [radio("q", x)]), source=x, external_id=x) for x in each]
     found = list(consensus.merge(Dataset.from_rows(rows)))
     assert [row.labels[0].classifications[0].answers[0].name for row in found] == ["x", "y"]
 

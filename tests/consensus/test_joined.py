@@ -1,0 +1,96 @@
+"""Annotators in files of their own: their rows become one row, each of them counts once, all is accounted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import annokit
+from annokit import Dataset, consensus
+from annokit.model import DataRow, Label
+from annokit.run import Run
+from tests.consensus.test_score import radio
+
+
+def export(path: Path, who: str, answers: dict[str, str]) -> Path:
+    rows = []
+    for row, answer in answers.items():
+        asked = {"name": "q", "radio_answer": {"name": answer}}
+        details = {"created_by": who, "created_at": "2024-01-01T00:00:00Z"}
+        label = {
+            "id": f"{who}-{row}",
+            "label_details": details,
+            "annotations": {"classifications": [asked], "objects": []},
+        }
+        data_row = {"id": row, "row_data": f"https://x.example/{row}.jpg"}
+        rows.append({"data_row": data_row, "projects": {"p": {"labels": [label]}}})
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def both(folder: Path) -> list[Path]:
+    ann = export(folder / "a.ndjson", "ann", {"r1": "x", "r2": "y", "r3": "x"})
+    return [ann, export(folder / "b.ndjson", "bob", {"r2": "y", "r1": "y", "r4": "x"})]
+
+
+def test_annotators_in_files_of_their_own_are_compared(tmp_path: Path) -> None:
+    found = consensus.score(annokit.read(both(tmp_path)))
+    assert found.pairs.select(["data_row_id", "annotator_a", "annotator_b", "score"]).to_pylist() == [
+        {"data_row_id": row, "annotator_a": "ann", "annotator_b": "bob", "score": score}
+        for row, score in (("r2", 1.0), ("r1", 0.0))
+    ]
+    assert consensus.review(annokit.read(both(tmp_path)))["data_row_id"].to_pylist() == ["r1"]
+
+
+def test_merge_writes_a_row_once_and_accounts_the_others(tmp_path: Path) -> None:
+    report = annokit.convert(both(tmp_path), tmp_path / "out", to="parquet", labels="merge", split="t=1")
+    rows = list(annokit.read(tmp_path / "out"))
+    assert sorted(row.id for row in rows) == ["r1", "r2", "r3", "r4"]
+    assert [len(row.labels) for row in rows] == [1] * 4
+    assert (report.kinds["data_rows"]["merged"], report.kinds["data_rows"]["written"]) == (2, 4)
+
+
+def test_a_file_given_twice_changes_nothing(tmp_path: Path) -> None:
+    files = both(tmp_path)
+    once, twice = (consensus.score(annokit.read(each)) for each in (files, [*files, files[0]]))
+    assert once.alphas() == twice.alphas()
+    people = [consensus.annotators(annokit.read(each)).to_pylist() for each in (files, [*files, files[0]])]
+    assert [one["labels"] for one in people[0]] == [one["labels"] for one in people[1]] == [3, 3]
+
+
+def test_labels_nobody_signed_are_by_their_file() -> None:
+    rows = [row("a", "x"), row("b", "y"), row("c", "y"), row("b", "x", id="2"), row("c", "x", id="2")]
+    found = consensus.score(Dataset.from_rows(rows))
+    assert found.by_pair.select(["annotator_a", "annotator_b", "pairs"]).to_pylist() == [
+        {"annotator_a": "a", "annotator_b": "b", "pairs": 1},
+        {"annotator_a": "a", "annotator_b": "c", "pairs": 1},
+        {"annotator_a": "b", "annotator_b": "c", "pairs": 2},
+    ]
+
+
+def test_rows_that_show_other_things_stay_apart() -> None:
+    rows = [row("a", "x"), row("b", "y", external_id="other.jpg")]
+    assert len(list(consensus.joined(Dataset.from_rows(rows)))) == 2
+    texts = [row(name, "x", asset=annokit.model.Asset(text=name)) for name in "ab"]
+    assert list(consensus.joined(Dataset.from_rows(texts))) == texts
+    alike = [DataRow(id="1", external_id=name, labels=(label("a", "x"), label("b", "y"))) for name in "mn"]
+    found = consensus.score(Dataset.from_rows(alike))
+    assert found.units["unit"].unique().to_pylist() == ["1\nm", "1\nn"]
+    assert consensus.review(Dataset.from_rows(alike))["data_row"].to_pylist() == ["m", "n"]
+
+
+def test_what_cannot_be_read_holds_nothing_back() -> None:
+    rows = [row("a", "x"), row("b", "y")]
+    dataset = Dataset.from_rows(rows)
+    assert len(dataset.outline.keys) == 2
+    dataset._rows = lambda _run: rows[:1]
+    assert list(consensus.joined(dataset).rows(Run())) == rows[:1]
+
+
+def label(who: str | None, answer: str) -> Label:
+    return Label(annotator_id=who, annotations=(radio("q", answer),))
+
+
+def row(source: str, answer: str, *, id: str = "1", **fields: Any) -> DataRow:
+    return DataRow(id=id, source=source, labels=(label(None, answer),), **fields)
