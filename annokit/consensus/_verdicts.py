@@ -20,6 +20,7 @@ _VERDICTS = pa.schema(
         ("what", pa.string()),
         ("answer", pa.string()),
         ("votes", pa.int64()),
+        ("drawn", pa.int64()),
         ("of", pa.int64()),
         ("confidence", pa.float64()),
         ("annotators", pa.list_(pa.string())),
@@ -39,8 +40,8 @@ def verdicts(merged: Dataset) -> pa.Table:
     -------
     Table
         ``data_row_id``, ``data_row``; ``what`` (the kind of shape, or the question), ``answer`` (the class, or the
-        answers), ``votes`` and ``of``: annotators who drew or said it, of how many; ``confidence``; ``annotators``,
-        for objects.
+        answers), ``votes`` and ``of``: annotators who said it, of how many; ``drawn``: of objects, how many drew one
+        there, as whatever class; ``confidence``; ``annotators``, those who drew it.
     """
     rows = []
     for row in merged.rows(Run(on_error="skip", limits=merged.limits)):
@@ -61,6 +62,7 @@ def _verdict(one: ObjectAnnotation | Track | Classification) -> tuple[Any, ...] 
         answer = one.text if one.text is not None else ", ".join(answer.name for answer in one.answers)
         chosen = [one.text] if one.text is not None else [answer.name for answer in one.answers]
         behind = min((votes["votes"].get(name, 0) for name in chosen), default=0)
-        return one.tool_name, answer, behind, votes["of"], one.confidence, []
+        return one.tool_name, answer, behind, None, votes["of"], one.confidence, []
     kind = f"track of {one.kind}" if isinstance(one, Track) else one.geometry.kind
-    return kind, one.tool_name, len(votes["annotators"]), votes["of"], one.confidence, votes["annotators"]
+    drawn, name = votes["annotators"], one.tool_name
+    return kind, name, votes["votes"].get(name, 0), len(drawn), votes["of"], one.confidence, drawn

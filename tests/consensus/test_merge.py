@@ -440,3 +440,9 @@ def test_who_marked_nothing_counts_in_stretches() -> None:
         [1], ["a"], [0], [5], assigned=[(1, "b"), (1, "c"), (2, "a")], method="majority"
     )
     assert silent.end.tolist() == []
+
+
+def test_votes_are_for_the_class_that_won() -> None:
+    row = row_of(*[[thing(box(0, 0, 10, 10), name)] for name in ("car", "car", "van")], [])
+    (found,) = consensus.verdicts(consensus.merge(Dataset.from_rows([row]))).to_pylist()
+    assert (found["answer"], found["votes"], found["drawn"], found["of"]) == ("car", 2, 3, 4)
