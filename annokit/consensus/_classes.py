@@ -188,10 +188,10 @@ def _clamped(known: Mapping[Any, Any], items: Coded, labels: Coded) -> NDArray[n
     if known:
         places = place_of(pa.array(list(known)), items.values)
         truths = place_of(pa.array(list(known.values())), labels.values)
-        for name, found, keys in (("item", places, known), ("label", truths, known.values())):
+        for name, found, keys in (("an item", places, known), ("a label", truths, known.values())):
             if (found < 0).any():
                 wrong = list(keys)[int(np.argmin(found))]
-                raise UsageError(f"known: expected an {name} that occurs, got {shown(repr(wrong))}")
+                raise UsageError(f"known: expected {name} that occurs, got {shown(repr(wrong))}")
         clamp[places] = truths
     return clamp
 

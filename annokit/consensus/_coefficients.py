@@ -125,6 +125,13 @@ def _check_level(level: str, values: pa.Array, order: Sequence[Any] | None) -> N
     numeric = pa.types.is_integer(values.type) or pa.types.is_floating(values.type)
     if level in ("interval", "ratio") and (not numeric or order is not None) and len(values):
         raise UsageError(f"expected numbers as labels at level {level}, without order, got {values.type}")
+    numbers = (
+        np.asarray(values, np.float64) if level in ("interval", "ratio") and len(values) else np.empty(0)
+    )
+    wrong = numbers[~np.isfinite(numbers) | ((numbers < 0) & (level == "ratio"))]
+    if len(wrong):
+        sort = "numbers of 0 or more" if level == "ratio" else "finite numbers"
+        raise UsageError(f"expected {sort} as label at level {level}, got {wrong[0]}")
     if level == "ordinal" and not numeric and order is None and len(values):
         raise UsageError("expected an order for labels that are text", hint='order=["low", "middle", "high"]')
 
@@ -149,6 +156,8 @@ def _estimated(
     measure: Callable[[_Drawn | None], float], n_items: int, bootstrap: int, seed: int
 ) -> Estimate:
     """The coefficient, and with a bootstrap the middle 95 % of those of resampled items."""
+    if bootstrap < 0:
+        raise UsageError(f"expected a bootstrap of 0 or more samples, got {bootstrap}")
     value = measure(None)
     if not bootstrap:
         return Estimate(value)

@@ -10,6 +10,7 @@ import pyarrow as pa
 from annokit.consensus._people import annotators
 from annokit.consensus._score import Scores, score, unit_of
 from annokit.dataset import Dataset
+from annokit.errors import UsageError
 
 __all__ = ["review"]
 
@@ -34,7 +35,7 @@ def review(dataset: Dataset, *, below: float = 0.5, scores: Scores | None = None
     ----------
     dataset : Dataset
     below : float
-        What agreement is low.
+        What agreement is low, 0 to 1.
     scores : Scores, optional
         Of this dataset, where they are there already.
 
@@ -43,6 +44,11 @@ def review(dataset: Dataset, *, below: float = 0.5, scores: Scores | None = None
     Table
         ``data_row_id``, ``data_row``, ``score`` (mean over pairs; missing for rows with one annotator),
         ``annotators``, ``reasons``.
+
+    Raises
+    ------
+    UsageError
+        `below` is not a share.
 
     Examples
     --------
@@ -54,6 +60,8 @@ def review(dataset: Dataset, *, below: float = 0.5, scores: Scores | None = None
     >>> review(Dataset.from_rows(rows)).select(["data_row", "reasons"]).to_pylist()
     [{'data_row': 'cd', 'reasons': ['low agreement: 0.00, under 0.5', 'tie: what: c 1, d 1']}]
     """
+    if not 0.0 <= below <= 1.0:
+        raise UsageError(f"expected below from 0 to 1, got {below}")
     found = score(dataset) if scores is None else scores
     people: defaultdict[str, set[str]] = defaultdict(set)
     odd = _flagged(dataset, found)

@@ -143,3 +143,13 @@ def test_only_the_last_answer_counts_if_asked() -> None:
     with pytest.raises(UsageError, match="keep or last"):
         consensus.alpha(item, who, label, repeats="first")  # type: ignore[arg-type]
     assert math.isnan(consensus.alpha([], [], [], repeats="last"))
+
+
+@pytest.mark.parametrize(
+    ("level", "label"), [("interval", float("nan")), ("interval", float("inf")), ("ratio", -1.0)]
+)
+def test_numbers_a_level_has_no_distance_for_are_refused(level: Any, label: float) -> None:
+    with pytest.raises(UsageError, match=f"as label at level {level}"):
+        consensus.alpha([1, 1], ["a", "b"], [1.0, label], level=level)
+    with pytest.raises(UsageError, match="bootstrap of 0 or more"):
+        consensus.fleiss([1, 1], ["a", "b"], [1, 2], bootstrap=-1)
