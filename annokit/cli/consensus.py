@@ -12,6 +12,7 @@ import click
 
 from annokit.cli._options import ReadCommand, open_dataset
 from annokit.cli._output import say, say_json, say_table
+from annokit.errors import UsageError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -23,6 +24,7 @@ __all__ = ["command"]
 
 _MOST = 20
 _TABLES = ("rows", "pairs", "classes", "matches", "by_class", "by_pair", "units")
+_ALONE = "no data row has two labels to compare"
 _METHODS = ("map-dawid-skene", "dawid-skene", "one-coin", "majority", "wawa", "ground-truth")
 
 
@@ -35,12 +37,22 @@ def command() -> None:
     """
 
 
+def _one_of_both(context: click.Context, _param: click.Parameter, value: bool) -> bool:
+    """Refuse --csv beside --json."""
+    taken = context.params.get("as_csv") or context.params.get("as_json")
+    if value and taken:
+        raise UsageError("expected --json or --csv, got both")
+    return value
+
+
 def _common(function: Callable[..., Any]) -> Callable[..., Any]:
     """The arguments all four commands have."""
     for decorate in (
         click.option("--overwrite", is_flag=True, help="Replace what is there."),
-        click.option("--csv", "as_csv", is_flag=True, help="Print the table as CSV."),
-        click.option("--json", "as_json", is_flag=True, help="Print everything as JSON."),
+        click.option("--csv", "as_csv", is_flag=True, callback=_one_of_both, help="Print the table as CSV."),
+        click.option(
+            "--json", "as_json", is_flag=True, callback=_one_of_both, help="Print everything as JSON."
+        ),
         click.option("--from", "format", metavar="FORMAT", help="What SRC is, when it cannot be told."),
         click.argument("sources", metavar="SRC...", nargs=-1, required=True),
     ):
@@ -68,7 +80,9 @@ def _common(function: Callable[..., Any]) -> Callable[..., Any]:
     help="The least mean score of objects that are one thing in Krippendorff's alpha.",
 )
 @click.option("--parity", type=click.Choice(["labelbox"]), help="The scores of Labelbox's SDK.")
-@click.option("--bootstrap", type=int, default=0, metavar="N", help="Intervals of alpha out of N samples.")
+@click.option(
+    "--bootstrap", type=click.IntRange(0), default=0, metavar="N", help="Intervals of alpha out of N samples."
+)
 @click.option(
     "--table",
     type=click.Choice(_TABLES),
@@ -140,9 +154,11 @@ def _whole(found: Scores, alphas: Mapping[str, Any]) -> dict[str, Any]:
 
 def _show_scores(found: Scores, alphas: Mapping[str, Any]) -> None:
     names = {*found.pairs["annotator_a"].to_pylist(), *found.pairs["annotator_b"].to_pylist()}
-    say(f"agreement {found.agreement:.3f} over {len(found.rows)} data rows of {len(names)} annotators")
-    for kind, n in found.not_compared.items():
-        say(f"{n} objects left out: nothing says what a {kind} covers", "yellow")
+    if len(found.rows):
+        say(f"agreement {found.agreement:.3f} over {len(found.rows)} data rows of {len(names)} annotators")
+    else:
+        say(f"{_ALONE} ({found.data_rows} data rows, {found.annotators} annotators)")
+    _say_left_out(found.not_compared)
     rows: list[tuple[object, ...]] = [
         (name, _shown(e), f"{e.low:.3f} to {e.high:.3f}" if e.low == e.low else None)
         for name, e in alphas.items()
@@ -154,6 +170,12 @@ def _show_scores(found: Scores, alphas: Mapping[str, Any]) -> None:
     _section(columns, _rows(found.by_pair, columns))
     columns = ["data_row", "score", "lowest", "pairs"]
     _section(columns, _rows(found.rows, columns))
+
+
+def _say_left_out(kinds: Mapping[str, int]) -> None:
+    for kind, n in kinds.items():
+        hint = " (`annokit masks list` names them, --masks reads them)" if kind == "mask_reference" else ""
+        say(f"{n} objects left out: nothing says what a {kind} covers{hint}", "yellow")
 
 
 @command.command("merge", cls=ReadCommand)
@@ -217,7 +239,7 @@ def merge(
             limits=limits,
         )
     table = consensus.verdicts(merged)
-    _say_or_show(table, as_json, as_csv, ["data_row", "what", "answer", "votes", "of", "confidence"])
+    _say_or_show(table, as_json, as_csv, ["data_row", "what", "answer", "votes", "drawn", "of", "confidence"])
     if output and not (as_json or as_csv):
         say(f"written to {output}")
 
@@ -240,8 +262,12 @@ def annotators(
     """Each annotator: how much, how fast, how far others agree, and what looks odd."""
     from annokit import consensus
 
-    table = consensus.annotators(open_dataset(sources, format, options, limits), method=method)
+    dataset = open_dataset(sources, format, options, limits)
+    scores = consensus.score(dataset)
+    table = consensus.annotators(dataset, method=method, scores=scores)
     _save(table, output, overwrite)
+    if not (as_json or as_csv):
+        _say_left_out(scores.not_compared)
     columns = [
         "annotator", "labels", "objects", "median_seconds", "agreement", "low", "high", "skill", "vitality", "flags"
     ]  # fmt: skip
@@ -266,9 +292,14 @@ def review(
     """The data rows worth a second look, with the reasons."""
     from annokit import consensus
 
-    table = consensus.review(open_dataset(sources, format, options, limits), below=below)
+    dataset = open_dataset(sources, format, options, limits)
+    scores = consensus.score(dataset)
+    table = consensus.review(dataset, below=below, scores=scores)
     _save(table, output, overwrite)
-    _say_or_show(table, as_json, as_csv, ["data_row", "score", "annotators", "reasons"])
+    if not (as_json or as_csv):
+        _say_left_out(scores.not_compared)
+    none = "no data row needs a second look" if len(scores.rows) else _ALONE
+    _say_or_show(table, as_json, as_csv, ["data_row", "score", "annotators", "reasons"], none)
 
 
 def _save(table: pa.Table, output: str | None, overwrite: bool) -> None:
@@ -281,7 +312,13 @@ def _save(table: pa.Table, output: str | None, overwrite: bool) -> None:
             pq.write_table(table, path)
 
 
-def _say_or_show(table: pa.Table, as_json: bool, as_csv: bool, columns: Sequence[str]) -> None:
+def _say_or_show(
+    table: pa.Table,
+    as_json: bool,
+    as_csv: bool,
+    columns: Sequence[str],
+    none: str = "nobody labelled anything",
+) -> None:
     if as_json:
         say_json(table.to_pylist())
     elif as_csv:
@@ -289,7 +326,7 @@ def _say_or_show(table: pa.Table, as_json: bool, as_csv: bool, columns: Sequence
     elif len(table):
         say_table(columns, _rows(table, columns), limit=_MOST)
     else:
-        say("nothing to show: no data row has two labels to compare")
+        say(f"nothing to show: {none}")
 
 
 def _rows(table: pa.Table, columns: Sequence[str]) -> list[tuple[object, ...]]:

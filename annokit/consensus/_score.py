@@ -89,6 +89,8 @@ class Scores:
         What `alphas` are made of: unit, annotator, label.
     not_compared : dict of str to int
         Objects left out because nothing says what they cover, by kind: masks that are URLs, say.
+    data_rows, annotators : int
+        How many were read that have a label, whether or not there is another to compare it with.
     """
 
     pairs: pa.Table
@@ -96,6 +98,8 @@ class Scores:
     matches: pa.Table
     units: pa.Table
     not_compared: dict[str, int] = field(default_factory=dict)
+    data_rows: int = 0
+    annotators: int = 0
 
     @property
     def agreement(self) -> float:
@@ -222,6 +226,8 @@ def score(
     found, any_gold = _Columns(), False
     for row in joined(dataset).rows(Run(on_error="skip", limits=dataset.limits)):
         people = submissions(row)
+        found.data_rows += bool(people)
+        found.annotators.update(person.annotator for person in people)
         if parity is None:
             people = [_comparable(one, found) for one in people]
         gold = None if gold_of is None else gold_of(row, people)
@@ -246,6 +252,8 @@ class _Columns:
         self.matches: list[tuple[Any, ...]] = []
         self.units: list[tuple[str, str, str, str]] = []
         self.not_compared: Counter[str] = Counter()
+        self.data_rows = 0
+        self.annotators: set[str] = set()
 
     def scores(self) -> Scores:
         """All of it as tables."""
@@ -256,6 +264,8 @@ class _Columns:
             _table(self.matches, _MATCHES),
             _table(self.units, units),
             dict(self.not_compared),
+            self.data_rows,
+            len(self.annotators),
         )
 
 

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -13,6 +14,7 @@ from click.testing import CliRunner, Result
 
 import annokit
 from annokit.cli import app
+from annokit.model import DataRow, Label
 
 
 def run(*words: object) -> Result:
@@ -29,7 +31,8 @@ def export(samples: Path) -> Path:
 def test_score(export: Path, tmp_path: Path) -> None:
     lines = run("score", export).stdout.splitlines()
     assert lines[0] == "agreement 0.586 over 16 data rows of 3 annotators"
-    assert lines[1] == "165 objects left out: nothing says what a mask_reference covers"
+    left_out = "165 objects left out: nothing says what a mask_reference covers"
+    assert lines[1] == f"{left_out} (`annokit masks list` names them, --masks reads them)"
     assert any(line.split()[:2] == ["person", "object"] for line in lines)
     found = json.loads(run("score", export, "--json", "--bootstrap", 20).stdout)
     assert round(found["agreement"], 3) == 0.586
@@ -56,7 +59,7 @@ def test_score(export: Path, tmp_path: Path) -> None:
 
 def test_merge(export: Path, tmp_path: Path) -> None:
     lines = run("merge", export, "-o", tmp_path / "merged", "--quorum", 0.5).stdout.splitlines()
-    assert lines[0].split() == ["data_row", "what", "answer", "votes", "of", "confidence"]
+    assert lines[0].split() == ["data_row", "what", "answer", "votes", "drawn", "of", "confidence"]
     assert all(int(line.split()[-2]) == 3 for line in lines[1:20])
     rows = list(annokit.read(tmp_path / "merged"))
     assert [[label.origin for label in row.labels] for row in rows] == [["consensus"]] * 16
@@ -65,7 +68,8 @@ def test_merge(export: Path, tmp_path: Path) -> None:
 
 
 def test_annotators(export: Path, tmp_path: Path) -> None:
-    lines = run("annotators", export, "-o", tmp_path / "people.parquet").stdout.splitlines()
+    said, *lines = run("annotators", export, "-o", tmp_path / "people.parquet").stdout.splitlines()
+    assert said.startswith("165 objects left out")
     assert [line.split()[0] for line in lines] == [
         "annotator",
         *[f"annotator{i}@example.com" for i in range(3)],
@@ -77,6 +81,7 @@ def test_annotators(export: Path, tmp_path: Path) -> None:
 def test_review(export: Path, tmp_path: Path) -> None:
     done = run("review", export, "--below", 0.4, "-o", tmp_path / "rows.parquet")
     assert "low agreement: 0.37, under 0.4" in done.stdout
+    assert done.stdout.startswith("165 objects left out")
     assert pq.read_table(tmp_path / "rows.parquet").num_rows == len(
         json.loads(run("review", export, "--json").stdout)
     )
@@ -84,8 +89,32 @@ def test_review(export: Path, tmp_path: Path) -> None:
 
 def test_one_label_a_row_is_nothing_to_compare(samples: Path) -> None:
     assert "no data row has two labels" in run("review", samples / "coco.json").stdout
-    assert "agreement nan over 0 data rows" in run("score", samples / "coco.json").stdout
+    said = run("score", samples / "coco.json").stdout
+    assert said.startswith("no data row has two labels to compare (")
+    assert "data rows, " in said
+    assert "nan" not in said
     assert json.loads(run("score", samples / "coco.json", "--json").stdout)["agreement"] is None
+
+
+def test_full_agreement_needs_no_second_look(tmp_path: Path) -> None:
+    labels = [Label(annotator_id=who) for who in ("ann", "bob")]
+    annokit.write([DataRow(id="r1", labels=tuple(labels))], tmp_path / "a", format="parquet", labels="all")
+    assert run("review", tmp_path / "a").stdout == "nothing to show: no data row needs a second look\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("score", "--bootstrap", -1), "-1 is not in the range"),
+        (("score", "--json", "--csv"), "expected --json or --csv, got both"),
+        (("review", "--below", 3), "expected below from 0 to 1, got 3.0"),
+        (("review", "--below", "nan"), "expected below from 0 to 1, got nan"),
+    ],
+)
+def test_choices_there_are_none_of_are_refused(export: Path, words: Any, said: str) -> None:
+    done = CliRunner().invoke(app, ["consensus", *map(str, words), str(export)])
+    assert done.exit_code == 2
+    assert said in done.stderr
 
 
 def test_formulas_are_not_run_by_spreadsheets(tmp_path: Path) -> None:
