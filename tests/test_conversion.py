@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 import annokit
-from annokit.errors import AccountingError, OutputError, UsageError
+from annokit.errors import AccountingError, InputError, OutputError, UsageError
 from annokit.model import DataRow
 from annokit.report import Report
 
@@ -166,6 +166,12 @@ def test_a_file_without_anything_is_called_that(tmp_path: Path, content: bytes, 
     with pytest.raises(annokit.AnnokitError, match=problem) as caught:
         annokit.convert(tmp_path / "in.json", tmp_path / "o", to="parquet")
     assert caught.value.exit_code == 3
+
+
+def test_a_folder_without_anything_is_called_that(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    with pytest.raises(InputError, match="expected labels, got an empty folder"):
+        annokit.read(tmp_path / "in")
 
 
 def test_the_functions_of_the_contract_are_functions_whatever_was_imported() -> None:

@@ -12,7 +12,7 @@ from msgspec import structs
 
 from annokit.cli._options import ReadCommand, open_dataset
 from annokit.cli._output import progress, say, say_json
-from annokit.errors import UsageError
+from annokit.errors import InputError, UsageError, shown
 
 if TYPE_CHECKING:
     from annokit.insights import Insights, Settings
@@ -27,7 +27,14 @@ def _goal(_ctx: click.Context, _param: click.Parameter, value: str | None) -> in
 
     if value is None or value.isdecimal():
         return None if value is None else int(value)
-    return sum(1 for _ in iter_lines(Source(value)))
+    wrong = f"expected a number or an input manifest in --goal, got {shown(value)!r}"
+    try:
+        lines = [line.data.lstrip().startswith(b"{") for line in iter_lines(Source(value))]
+    except InputError as error:
+        raise UsageError(wrong, hint=error.problem) from error
+    if not all(lines):
+        raise UsageError(wrong, hint=f"line {lines.index(False) + 1} of it is no JSON object")
+    return len(lines)
 
 
 @click.command(cls=ReadCommand)

@@ -95,8 +95,9 @@ def detect(source: Source) -> Format:
     found = [one for one in all_formats() if one.reader is not None and one.sniff(head)]
     if len(found) == 1:
         return found[0]
-    if not found and not head.is_dir and not head.data.strip(b" \t\r\n\0"):
-        what = "only NUL bytes, as after a torn write" if b"\0" in head.data else "an empty file"
+    if not found and not head.entries and not head.data.strip(b" \t\r\n\0"):
+        nothing = "an empty folder" if head.is_dir else "an empty file"
+        what = "only NUL bytes, as after a torn write" if b"\0" in head.data else nothing
         raise InputError(f"expected labels, got {what}", where=Where(source.name), code="empty")
     names = ", ".join(one.name for one in found)
     problem = f"looks like several formats: {names}" if found else "looks like no known format"

@@ -169,7 +169,7 @@ class _Builder:
         self._answers.append(
             (
                 *(self._count, self._data_rows, row.id, row.name, row.source),
-                *(label.project_name or label.project_id, label.annotator_id),
+                *(label.project_name or label.project_id, label.annotator_id or None),
                 *(first.element, first.kind, first.label if len(given) == 1 else None),
                 *(len(given) if first.label != NOTHING else 0, sum(given.values())),
                 *(label.started_at, submitted),

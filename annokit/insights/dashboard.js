@@ -85,7 +85,7 @@ const picked = { condition: { test: 'datum.on', value: 1 }, value: 0.28 };
 const bars = (title) => ({
   width: 'container', height: { step: 20 }, mark: { type: 'bar', cornerRadiusEnd: 2, tooltip: { content: 'data' } },
   encoding: {
-    y: { field: 'name', type: 'nominal', sort: null, title: null, axis: { ticks: false, domain: false, labelPadding: 6, labelLimit: 150 } },
+    y: { field: 'name', type: 'nominal', sort: null, title: null, scale: { paddingInner: 0.12 }, axis: { ticks: false, domain: false, labelPadding: 6, labelLimit: 150 } },
     x: quantity('n', title, { axis: { ...integer, orient: 'top', tickCount: 4 } }), opacity: picked,
     tooltip: [{ field: 'full', title: 'name' }, quantity('n', title, { format: ',d' }), quantity('share', 'share', { format: '.1%' })],
   },
@@ -284,7 +284,7 @@ const charts = {
       return made;
     },
     note() {
-      const made = outlook(), done = total(completed());
+      const made = outlook(), done = answers(['done'])[1];
       const so = `${plural(done, 'data row')} completed${active() ? ' by the chosen answers' : ` of ${page.number(data.goal)}`}.`;
       if (made.why) return `${so} No forecast: ${made.why}.`;
       const when = (h) => (h === null ? 'more than ten years from now' : dayAhead(made, h));
@@ -315,9 +315,11 @@ function completed() {
 
 // The forecast from the pace of the chosen answers; what is left is what nobody has done.
 function outlook() {
-  if (step !== DAY) return { why: 'it takes work over several days, and no more than 400, to tell' };
   const everything = whole.counts.reduce((n, count, row) => n + (whole.columns.done[row] === 1 ? count : 0), 0);
-  return forecast(completed(), data.goal - everything);
+  const rest = data.goal - everything;
+  if (rest > 0 && everything > 0 && slots.length === 0) return { why: 'no answer has a time' };
+  if (rest > 0 && step !== DAY) return { why: 'it takes work over several days, and no more than 400, to tell' };
+  return forecast(completed(), rest);
 }
 
 function dayAhead(made, h) {

@@ -41,7 +41,7 @@ class Forecast(msgspec.Struct, frozen=True):
     why_not: str | None = None
 
 
-def forecast(completed: Mapping[date, int], goal: int) -> Forecast:
+def forecast(completed: Mapping[date | None, int], goal: int) -> Forecast:
     """From the pace of the last four weeks, when `goal` data rows are done.
 
     Days without work count. The last day does not, since it may not be over. After h days the number done is
@@ -52,7 +52,7 @@ def forecast(completed: Mapping[date, int], goal: int) -> Forecast:
     Parameters
     ----------
     completed : mapping of date to int
-        Data rows completed on each day; days that are left out had none.
+        Data rows completed on each day, under None those of whom no day is known; days that are left out had none.
     goal : int
 
     Examples
@@ -68,8 +68,11 @@ def forecast(completed: Mapping[date, int], goal: int) -> Forecast:
         return Forecast(goal, done, why_not="the goal is reached")
     if not completed:
         return Forecast(goal, done, why_not="nothing is done yet")
-    last = max(completed)
-    days = min(_WINDOW, (last - min(completed)).days)
+    known = {day for day in completed if day is not None}
+    if not known:
+        return Forecast(goal, done, why_not="no answer has a time")
+    last = max(known)
+    days = min(_WINDOW, (last - min(known)).days)
     if days < _FEWEST:
         return Forecast(goal, done, why_not=f"it takes more than {_FEWEST} days of work to tell")
     counts = [completed.get(last - timedelta(back), 0) for back in range(1, days + 1)]

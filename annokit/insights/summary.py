@@ -111,7 +111,7 @@ def summarise(insights: Insights, goal: int | None = None) -> Summary:
     (agreement,) = insights.rows(_AGREEMENT)
     answers, workers, labelled, completed, first, last, without_time = facts
     busiest = insights.table("answers_per_worker").slice(0, _MOST).to_pylist()
-    days = insights.rows("SELECT day, completed FROM answers_per_day WHERE day IS NOT NULL")
+    days = insights.rows("SELECT day, completed FROM answers_per_day")
     return Summary(
         data_rows=insights.read.data_rows,
         labelled=labelled,

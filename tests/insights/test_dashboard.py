@@ -346,3 +346,13 @@ def test_slots_suit_the_time_the_work_took(span: int, step: int) -> None:
     if step < 86_400:
         assert cubes.slots[0].startswith("2024-03-01T13:")
     assert sum(cubes.by_label["counts"]) == 51
+
+
+def test_labels_without_times_are_done_without_a_forecast(tab: Page, tmp_path: Path) -> None:
+    rows = [DataRow(id=str(n), labels=(Label(annotator_id="ann"),)) for n in range(7)]
+    insights = open_insights(Dataset.from_rows(rows))
+    note = "document.getElementById('progress-note').textContent"
+    show(tab, insights, tmp_path, goal=9)
+    assert tab.run(note) == "7 data rows completed of 9. No forecast: no answer has a time."
+    show(tab, insights, tmp_path, goal=7)
+    assert tab.run(note) == "7 data rows completed of 7. No forecast: the goal is reached."

@@ -53,6 +53,18 @@ def test_no_forecast_without_ground(counts: list[int], goal: int, why: str) -> N
     assert made.expected is None
 
 
+def test_what_is_done_without_a_time_is_done() -> None:
+    assert forecast({None: 7}, 7).why_not == "the goal is reached"
+    made = forecast({None: 7}, 10)
+    assert (made.done, made.why_not) == (7, "no answer has a time")
+    dated = forecast({None: 7} | pace([10] * 8), 100)
+    assert (dated.done, dated.per_day) == (87, 10)
+    labels = tuple(Label(annotator_id=name) for name in ("ann", ""))
+    insights = open_insights(Dataset.from_rows([DataRow(id=str(n), labels=labels) for n in range(3)]))
+    told = summarise(insights)
+    assert (told.completed, told.forecast.done, told.workers) == (3, 3, 1)  # an empty name is nobody's
+
+
 @pytest.mark.parametrize("freedom", [4, 6, 13, 27])
 def test_students_quantile(freedom: int) -> None:
     assert _student(freedom) == pytest.approx(stats.t.ppf(0.95, freedom), rel=0.01)
@@ -132,9 +144,17 @@ def test_the_command_writes_tables_and_prints(samples: Path, tmp_path: Path) -> 
         (["{source}", "--summary", "md", "--time-zone", "Mars"], "expected a time zone"),
         (["--sql", "spark", "a", "b"], "one folder"),
         (["{source}", "--summary", "md", "--bucket-width", "1"], "buckets of 2"),
+        (
+            ["{source}", "--summary", "md", "--goal", "abc"],
+            "number or an input manifest in --goal, got 'abc'",
+        ),
+        (["{source}", "--summary", "md", "--goal", "-3"], "number or an input manifest in --goal, got '-3'"),
+        (["{source}", "--summary", "md", "--goal", "{source}/.."], "in --goal"),
+        (["{source}", "--summary", "md", "--goal", "{this}"], "line 1 of it is no JSON object"),
     ],
 )
 def test_wrong_calls_say_what_to_do(words: list[str], message: str, samples: Path) -> None:
-    done = run(*[word.format(source=samples / "street.ndjson") for word in words])
+    paths = {"source": samples / "street.ndjson", "this": Path(__file__)}
+    done = run(*[word.format(**paths) for word in words])
     assert done.exit_code == 2
     assert message in done.output
