@@ -130,6 +130,13 @@ def _supersede(row: DataRow, chosen: Sequence[int], report: Report) -> None:
             )
 
 
+_DETAILS = (
+    *("annotator_id", "started_at", "created_at", "updated_at", "seconds_to_create", "seconds_to_review"),
+    *("status", "consensus_score", "benchmark_score", "has_open_issues", "reviews"),
+    *("project_id", "project_name", "url"),
+)
+
+
 def note_details(dataset: Dataset) -> Dataset:
     """Name what stands around the annotations, for writers that have no place for it."""
 
@@ -139,8 +146,8 @@ def note_details(dataset: Dataset) -> Dataset:
                 why = "its metadata and attachments have no place there"
                 run.report.note("row-details", "data_rows", why, example=row.name, lossy=True)
             for label in row.labels:
-                if label.annotator_id is not None or label.created_at is not None:
-                    why = "who made it, when and in what time has no place there"
+                if any(getattr(label, name) not in (None, ()) for name in _DETAILS):
+                    why = "who made it, when and in what time, and what was said of it has no place there"
                     run.report.note("label-details", "labels", why, example=row.name)
             yield row
 

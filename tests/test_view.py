@@ -39,7 +39,7 @@ from annokit.model import (
     Tool,
     Track,
 )
-from annokit.view import find_row, render
+from annokit.view import find_row, frame_of, render
 from annokit.view._scene import text_width
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -163,6 +163,7 @@ def test_annotators_stand_side_by_side() -> None:
         (thing(MaskReference(uri="https://host/m.png?token=secret")), "car: mask reference, not drawn"),
         (thing(Point(x=float("nan"), y=1)), "car: point, not drawn"),
         (thing(Point(x=8.5, y=47), space="geo"), "car: point, not drawn"),
+        (thing(Point(x=8, y=4), space="page", page=2), "car: point on page 2, not drawn"),
         (thing(TimeRange(start_ms=0, end_ms=5)), "car: time range, not drawn"),
         (Track(tool_name="car", kind="box", frames=[], is_keyframe=[]), "car: tracks, not drawn"),
         (Relationship(tool_name="rides", source="p1", target="b1"), "rides: p1 → b1"),
@@ -194,6 +195,30 @@ def test_tracks_show_their_first_frame() -> None:
     )
     (path,) = outlines(render(row(track)), "car frame 3")
     assert path.get("d") == "M30,20 60,20 60,40 30,40Z"
+
+
+def test_one_frame_of_a_video_is_drawn_as_it_stands_between_key_frames() -> None:
+    track = Track(
+        tool_name="car",
+        kind="box",
+        frames=[2, 6],
+        is_keyframe=[True, True],
+        values=[(0, 0), (30, 20), (40, 80), (30, 20)],
+        segments=[(2, 6)],
+    )
+    video = DataRow(
+        id="a.mp4",
+        asset=Asset(media_type="video", width=800, height=600),
+        labels=(Label(annotations=(track,)),),
+    )
+    (path,) = outlines(render(frame_of(video, 4)), "car frame 4")
+    assert path.get("d") == "M20,40 50,40 50,60 20,60Z"
+    assert "car  1" not in texts(render(frame_of(video, 0)))
+    with pytest.raises(UsageError, match=r"a\.mp4 has 7 frames, and no frame 7") as caught:
+        frame_of(video, 7)
+    assert caught.value.hint == "from 0 to 6"
+    with pytest.raises(UsageError, match="only videos have frames, and r1 is of type image"):
+        frame_of(row(), 0)
 
 
 HOSTILE = [

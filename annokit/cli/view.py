@@ -28,6 +28,12 @@ __all__ = ["command"]
     default="all",
     help="Which labels: all, newest, benchmark, annotator:ID or merge.",
 )
+@click.option(
+    "--frame",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Of a video: what is visible in frame N, from 0 on.",
+)
 @click.option("--image-dir", metavar="DIR", help="The folder of the images; that of SRC, if it is a folder.")
 @click.option("--overwrite", is_flag=True, help="Replace FILE.")
 def command(
@@ -36,6 +42,7 @@ def command(
     output: str,
     format: str | None,
     labels: str,
+    frame: int | None,
     image_dir: str | None,
     overwrite: bool,
     options: dict[str, Any],
@@ -44,7 +51,7 @@ def command(
     """Draw a data row: its shapes over its image, a panel for each annotator."""
     from annokit.io.output import staged_file
     from annokit.select import choose_labels
-    from annokit.view import find_row, render
+    from annokit.view import find_row, frame_of, render
 
     suffix = Path(output).suffix.lower()
     if suffix not in (".svg", ".png"):
@@ -53,6 +60,8 @@ def command(
     if image_dir is None:
         image_dir = next((str(path) for path in dataset.paths if path.is_dir()), None)
     found = find_row(choose_labels(dataset, labels), row, limits=limits)
+    if frame is not None:
+        found = frame_of(found, frame, limits=limits)
     picture = render(
         found,
         format="png" if suffix == ".png" else "svg",

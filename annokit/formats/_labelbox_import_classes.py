@@ -8,10 +8,10 @@ from typing import Any, Literal, TypeAlias
 from annokit.formats._labelbox_shapes import NoPlace
 from annokit.model import Answer, Classification, ObjectAnnotation, Ontology, Relationship, Tool, Track
 
-__all__ = ["By", "Namer"]
+__all__ = ["ID_LENGTH", "By", "Namer"]
 
 By: TypeAlias = Literal["name", "schema-id", "both"]
-_ID_LENGTH = 25
+ID_LENGTH = 25
 _SAME = {"mask_reference": "mask", "token_span": "text_span", "rotated_box": "polygon"}
 
 
@@ -72,7 +72,7 @@ class Namer:
     def _keys(self, name: str, schema_id: str | None) -> dict[str, Any]:
         """A name that is the id stands for none."""
         named = {"name": name} if name and name != schema_id else {}
-        known = {"schemaId": schema_id} if schema_id and len(schema_id) == _ID_LENGTH else {}
+        known = {"schemaId": schema_id} if schema_id and len(schema_id) == ID_LENGTH else {}
         if self._by == "name":
             known = {} if named else known
         elif self._by == "schema-id":

@@ -14,6 +14,7 @@ from annokit.formats._base import Options
 from annokit.formats._labelbox_import_classes import By, Namer
 from annokit.formats._labelbox_import_read import NAME, PLANES
 from annokit.formats._labelbox_import_shapes import check_url, polygon_as_mask, shape_json
+from annokit.formats._labelbox_import_unsaid import note_unsaid
 from annokit.formats._labelbox_import_video import images_of, is_of_masks, mask_json, segments_json
 from annokit.formats._labelbox_shapes import NoPlace, kept_of, known
 from annokit.model import (
@@ -36,6 +37,7 @@ from annokit.run import Run
 
 __all__ = ["LabelLines", "WriteOptions", "groups"]
 
+_TEXTS = ("text", "date", "number")
 _CUID = re.compile(r"c[a-z0-9]{24}")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _GROUP_KEYS = {plane: key for key, plane in PLANES.items()}
@@ -95,8 +97,12 @@ def _plane(one: Annotation) -> str | None:
 
 def _is_value(one: Classification) -> bool:
     """Whether it is one of the texts of a question over frames."""
-    is_text = one.kind in ("text", "date", "number")
-    return is_text and (bool(one.frames) or _kept(one).get("values") is True)
+    return one.kind in _TEXTS and (bool(one.frames) or _kept(one).get("values") is True)
+
+
+def _check_answer(one: Classification) -> None:
+    if one.answers if one.kind in _TEXTS else one.text is not None:
+        raise NoPlace("an answer is either a text or chosen from options")
 
 
 class LabelLines:
@@ -114,7 +120,7 @@ class LabelLines:
         mark = _kept(row).get("dataRow")
         self._as_read = mark in ("id", "globalKey")
         by = options.classes_by or ("both" if self._as_read or ontology is not None else "name")
-        self._namer = Namer(by, ontology)
+        self._by, self._namer = by, Namer(by, ontology)
         self._row, self._options, self._run = row, options, run
         self._own = f"{row.id}\0{number}"
         self._base = 0 if row.asset.media_type == "audio" else 1
@@ -148,6 +154,8 @@ class LabelLines:
         if isinstance(made.get("uuid"), str):
             self._uuids.add(made["uuid"])
         head: dict[str, Any] = {"dataRow": _row_json(self._row, self._options.rows_by, self._mark)}
+        for said in group:
+            note_unsaid(said, self._row.name, self._run.report, as_read=self._as_read, by=self._by)
         head |= {"isBenchmarkReferenceLabel": True} if self._is_benchmark else {}
         return head | known({"groupKey": _plane(one)}) | made
 
@@ -181,9 +189,6 @@ class LabelLines:
             keys = {"segments": [{"keyframes": [{"frame": one.frame + 1, **self._framed(keys)}]}]}
             made.pop("confidence", None)
             self._note_confidence(one)
-        if one.is_crowd:
-            why = "that an object is a crowd has no place in an import file"
-            self._run.report.note("crowd", f"object:{one.geometry.kind}", why, lossy=True)
         return made | keys
 
     @staticmethod
@@ -255,6 +260,7 @@ class LabelLines:
         named, _ = self._namer.question(first, (), top=True)
         values = []
         for one in texts:
+            _check_answer(one)
             value: dict[str, Any] = {"value": one.text or "", "frames": self._ranges(one.frames)}
             below = self._below(one.classifications, ())
             beside = known({"confidence": one.confidence, "customMetrics": _kept(one).get("customMetrics")})
@@ -268,7 +274,9 @@ class LabelLines:
     ) -> dict[str, Any]:
         """A question with its answers; ranges of frames stand beside them where all have the same."""
         named, asked = self._namer.question(one, scope, top=top)
-        made = named | known({"messageId": one.message_id if top else None, "confidence": one.confidence})
+        _check_answer(one)
+        message = one.message_id if top or self._as_read else None
+        made = named | known({"messageId": message, "confidence": one.confidence})
         answers = [self._answer(answer, asked) for answer in one.answers]
         if one.classifications:  # legacy exports nest under the question
             if not answers:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from annokit.formats._labelbox_import_evaluations import evaluation_json
 from annokit.formats._labelbox_shapes import NoPlace, block_of, check_numbers, known, open_ring, points_json
 from annokit.geometry import mask_batch, masks_of, to_rle
 from annokit.io.limits import Limits
@@ -71,6 +72,8 @@ def shape_json(shape: Geometry, kept: Mapping[str, Any], *, as_read: bool, limit
     if isinstance(shape, TokenSpan):
         return {"textSelections": [_selection_json(one) for one in shape.groups]}
     payload = shape.payload if isinstance(shape, Unknown) else None
+    if task := evaluation_json(payload):
+        return task
     if isinstance(payload, dict) and (as_read or any(key in payload for key in _PAYLOADS)):
         return payload
     raise NoPlace(f"an import file has no place for a {shape.kind.replace('_', ' ')}")

@@ -55,6 +55,10 @@ class _Writer:
         """The lines of one data row."""
         counts: Counter[str] = Counter()
         lines: list[dict[str, Any]] = []
+        together = sum(bool(label.annotations) and not label.is_benchmark for label in row.labels)
+        if together > 1:
+            why = "an import file does not say which annotations of a data row are of one label"
+            self._run.report.note("one-label", "labels", why, example=row.name, n=together, lossy=True)
         for number, label in enumerate(row.labels):
             place = f"{row.name} label {label.id}"
             made = self._label(row, number, label, place, counts)

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from annokit.dataset import Dataset
 from annokit.errors import UsageError, shown
+from annokit.geometry.frames import chosen_frames, frames_of
 from annokit.io.images import image_size
 from annokit.io.limits import DEFAULT_LIMITS, Limits
 from annokit.model import DataRow, Ontology
@@ -26,7 +27,7 @@ from annokit.view._compose import compose
 from annokit.view._photo import find_photo
 from annokit.view._svg import to_svg
 
-__all__ = ["find_row", "render"]
+__all__ = ["find_row", "frame_of", "render"]
 
 
 def render(
@@ -67,6 +68,36 @@ def render(
     from annokit.view._png import to_png
 
     return to_png(scene, limits)
+
+
+def frame_of(row: DataRow, frame: int, *, limits: Limits = DEFAULT_LIMITS) -> DataRow:
+    """One frame of a video as a row of its own: an image, with what is visible in it.
+
+    Parameters
+    ----------
+    row : DataRow
+        A video, whose tracks may leave out frames between key frames.
+    frame : int
+        0-based.
+
+    Raises
+    ------
+    UsageError
+        The row is no video, or the video ends before.
+
+    Examples
+    --------
+    >>> from annokit.model import Asset
+    >>> frame_of(DataRow(id="a.mp4", asset=Asset(media_type="video", frame_count=2)), 1).name
+    'a.mp4/000002.jpg'
+    """
+    if row.asset.media_type != "video":
+        raise UsageError(f"only videos have frames, and {shown(row.name)} is of type {row.asset.media_type}")
+    frames = len(chosen_frames(row, "all", limits))
+    if not 0 <= frame < frames:
+        hint = f"from 0 to {frames - 1}" if frames else "nothing says which frames it has"
+        raise UsageError(f"{shown(row.name)} has {frames} frames, and no frame {frame}", hint=hint)
+    return next(frames_of(row, [frame], limits)).row
 
 
 def find_row(dataset: Dataset, name: str, *, limits: Limits = DEFAULT_LIMITS) -> DataRow:

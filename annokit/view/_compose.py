@@ -195,4 +195,6 @@ def _cut(text: str, width: float, size: float) -> str:
 def _kind(annotation: Annotation) -> str:
     if isinstance(annotation, ObjectAnnotation) and isinstance(annotation.geometry, TextSpan):
         return f"characters {annotation.geometry.start} to {annotation.geometry.end}"
-    return kind_of(annotation).removeprefix("object:").replace("_", " ")
+    kind = kind_of(annotation).removeprefix("object:").replace("_", " ")
+    page = annotation.page if isinstance(annotation, ObjectAnnotation) else None
+    return kind if page is None else f"{kind} on page {page}"

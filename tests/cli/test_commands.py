@@ -78,6 +78,16 @@ def test_detect_prints_a_name(name: str, format: str, samples: Path) -> None:
     assert run("detect", samples / name).stdout == f"{format}\n"
 
 
+def test_view_draws_the_frame_asked_for(tmp_path: Path) -> None:
+    box = {"top": 1, "left": 2, "height": 3, "width": 4}
+    keyframes = [{"frame": 1, "bbox": box}, {"frame": 5, "bbox": box | {"left": 10}}]
+    line = {"dataRow": {"globalKey": "a.mp4"}, "name": "car", "segments": [{"keyframes": keyframes}]}
+    source, target = tmp_path / "pre_labels.ndjson", tmp_path / "frame.svg"
+    source.write_text(json.dumps(line))
+    run("view", source, "--row", "a.mp4", "--frame", 2, "-o", target)
+    assert "car frame 2" in target.read_text()
+
+
 def test_view_draws_every_annotator(samples: Path, tmp_path: Path) -> None:
     target = tmp_path / "row.svg"
     words = ["view", samples / "street.ndjson", "--row", "000000106235.jpg", "-o", target]

@@ -13,11 +13,14 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from PIL import Image
 
 import annokit
 from annokit.errors import InputError
+from annokit.formats._labelbox_tracks import runs
 from annokit.model import (
+    Annotation,
     Answer,
     Asset,
     Box,
@@ -38,12 +41,13 @@ from annokit.model import (
     TokenSpan,
     Track,
     Unknown,
+    dump,
 )
 from annokit.report import Report
 from annokit.run import Run
 from tests.formats.labelbox_rules import differences, documents
 from tests.formats.labelbox_sdk import refused
-from tests.strategies import data_rows
+from tests.strategies import annotations, data_rows
 
 Json = dict[str, Any]
 ROW = {"dataRow": {"id": "ckrazctum0z8a0ybc0b0o0g0v"}}
@@ -495,6 +499,34 @@ def test_what_was_written_is_read_back_equal(tmp_path: Path, row: DataRow) -> No
     assert sorted(before.splitlines()) == sorted(target.read_bytes().splitlines())
 
 
+def said(one: Annotation) -> Json:
+    """What an annotation says: without extras, defaults, its own id and the stretches of a track that states none."""
+    if isinstance(one, Track) and len(one.frames) and not len(one.segments):
+        one = replace(one, segments=runs(one.frames))
+    found = json.loads(dump(one))["record"]
+    return {
+        key: _meant(value) for key, value in found.items() if key not in ("id", "extra") and _meant(value)
+    }
+
+
+def _meant(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: found for key, one in value.items() if key != "extra" and (found := _meant(one))}
+    return [_meant(one) for one in value] if isinstance(value, list) else value
+
+
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(objects | plain | nested | video_tracks() | annotations)
+def test_whatever_is_not_read_back_is_named(tmp_path: Path, one: Annotation) -> None:
+    target = tmp_path / "out.ndjson"
+    row = DataRow(id="a.jpg", labels=(Label(annotations=(one,)),))
+    report = annokit.write([row], target, format="labelbox-import", labels="all", overwrite=True)
+    labels = [label for row in annokit.read(target, format="labelbox-import") for label in row.labels]
+    again = [found for label in labels for found in label.annotations]
+    if [said(found) for found in again] != [said(one)]:
+        assert report.losses, (said(one), again)
+
+
 HOSTILE: list[Any] = [None, -1.5, 1e308, "x", True, [], {"x": {}}]
 
 
@@ -548,3 +580,96 @@ def test_planes_of_a_volume_go_over_to_exports_and_back(key: str, plane: str, tm
     assert [made["groupKey"] for made in found] == [key, key]
     assert not report.losses
     assert [made["groupKey"] for made in written(rows, tmp_path)[0]] == [key, key]
+
+
+@pytest.mark.parametrize(
+    ("found", "task"),
+    [
+        (
+            {"selected_message": {"message_id": "1", "model_config_name": "a", "parent_message_id": "0"}},
+            {
+                "format": "message-single-selection",
+                "data": {"messageId": "1", "modelConfigName": "a", "parentMessageId": "0"},
+            },
+        ),
+        (
+            {
+                "selected_messages": {
+                    "messages": [{"message_id": "1", "model_config_name": "a"}],
+                    "parent_message_id": "0",
+                }
+            },
+            {
+                "format": "message-multi-selection",
+                "data": {
+                    "selectedMessages": [{"messageId": "1", "modelConfigName": "a"}],
+                    "parentMessageId": "0",
+                },
+            },
+        ),
+        (
+            {
+                "ranked_messages": {
+                    "ranked_messages": [
+                        {"message_id": "2", "model_config_name": "b", "order": 1},
+                        {"message_id": "1", "model_config_name": "a", "order": 2},
+                    ],
+                    "parent_message_id": "0",
+                }
+            },
+            {
+                "format": "message-ranking",
+                "data": {
+                    "rankedMessages": [
+                        {"messageId": "2", "modelConfigName": "b", "order": 1},
+                        {"messageId": "1", "modelConfigName": "a", "order": 2},
+                    ],
+                    "parentMessageId": "0",
+                },
+            },
+        ),
+    ],
+)
+def test_evaluations_of_an_export_can_be_imported(found: Json, task: Json, tmp_path: Path) -> None:
+    said = {"feature_id": "f", "name": "best", "annotation_kind": "Message", "classifications": []} | found
+    label = {"label_kind": "Default", "version": "1", "id": "l", "annotations": {"objects": [said]}}
+    head = {"data_row": {"id": "r", "row_data": "https://example.com/r"}}
+    export = head | {"projects": {"p": {"name": "p", "labels": [label]}}}
+    target = tmp_path / "out.ndjson"
+    report = annokit.convert([export], target, to="labelbox-import", format="labelbox", strict=True)
+    assert report.kinds["object:unknown"]["written"] == 1
+    (line,) = documents(target)
+    assert line["messageEvaluationTask"] == task
+    assert refused(target) == []
+
+
+def test_an_evaluation_the_platform_would_refuse_is_named(tmp_path: Path) -> None:
+    ranked = [{"message_id": "1", "model_config_name": "a", "order": 2}]
+    payload = {"ranked_messages": {"ranked_messages": ranked, "parent_message_id": "0"}}
+    best = ObjectAnnotation(tool_name="best", geometry=Unknown(what="MessageRanking", payload=payload))
+    lines, report = written([DataRow(id="r", labels=(Label(annotations=(best,)),))], tmp_path)
+    assert lines == []
+    (loss,) = [loss for loss in report.losses if loss.kind == "object:unknown"]
+    assert "ranked from 1 on" in loss.message
+
+
+def test_what_stands_around_annotations_is_named(tmp_path: Path) -> None:
+    below = Classification(tool_name="why", kind="text", text="so", message_id="m2")
+    chosen = Answer(name="yes", classifications=(below,))
+    nested = Classification(tool_name="good", kind="radio", answers=(chosen,), message_id="m1")
+    both = Classification(tool_name="odd", kind="radio", answers=(Answer(name="yes"),), text="no")
+    labels = [Label(annotations=(one,), status="done") for one in (nested, both, nested)]
+    lines, report = written([DataRow(id="r", labels=tuple(labels))], tmp_path, labels="all")
+    assert [line["messageId"] for line in lines] == ["m1", "m1"]
+    found = {loss.code: (loss.kind, loss.count, loss.lossy) for loss in report.losses}
+    assert found["nested-message"] == ("classifications", 2, True)
+    assert found["one-label"] == ("labels", 3, True)
+    assert found["no-place"] == ("classifications", 1, True)
+    (again, _) = read(*lines)
+    assert differences(lines, written(again, tmp_path)[0]) == []
+
+
+def test_messages_of_questions_below_others_come_back(tmp_path: Path) -> None:
+    below = {"name": "why", "answer": "so", "messageId": "m2"}
+    line = ROW | {"name": "good", "messageId": "m1", "answer": {"name": "yes", "classifications": [below]}}
+    assert written(read(line)[0], tmp_path)[0] == [line]
