@@ -43,6 +43,8 @@ def where(dataset: Dataset, condition: str) -> Dataset:
     >>> [row.id for row in where(Dataset.from_rows(rows), '"car.count" > 0')]
     ['r1']
     """
+    if not condition.strip():
+        raise UsageError("expected a condition, got nothing", hint="like \"weather = 'rainy'\"")
     duckdb = _duckdb()
 
     @cache

@@ -31,6 +31,8 @@ COLUMNS: tuple[Column, ...] = (
 )
 _SPENT: tuple[Column, ...] = ("written", "merged", "unsupported", "quarantined", "skipped", "superseded")
 _EXAMPLES = 5
+_OTHERS = ", and the like"
+"""Said where one count stands for several messages, of which the first is shown."""
 
 Census: TypeAlias = Counter[str]
 """How many of each kind something holds."""
@@ -205,6 +207,8 @@ class Report:
         loss = self._losses.get((code, kind, level))
         if loss is None:
             loss = self._losses[code, kind, level] = Loss(code, kind, 0, message, [], level)
+        elif message != loss.message.removesuffix(_OTHERS):
+            loss.message = loss.message.removesuffix(_OTHERS) + _OTHERS
         loss.count += n
         if example is not None and len(loss.examples) < _EXAMPLES:
             loss.examples.append(str(example))

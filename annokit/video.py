@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from annokit.dataset import Dataset, Outline, RowKey
+from annokit.errors import UsageError
 from annokit.geometry.frames import Frame, Which, chosen_frames, frame_name, frames_of
 from annokit.geometry.tracks import at_frame, dense_boxes, filled, thinned
 from annokit.model import Annotation, DataRow, Track
@@ -105,7 +106,14 @@ def thin_keyframes(dataset: Dataset, within: float = 0.5) -> Dataset:
 
     See `annokit.geometry.tracks.thinned`. Key frames that go are accounted as merged, frames that become key
     frames as made.
+
+    Raises
+    ------
+    UsageError
+        `within` is no number from 0 on.
     """
+    if not within >= 0:
+        raise UsageError(f"expected key frames within 0 pixels or more, got {within}")
 
     def step(rows: Iterator[DataRow], run: Run) -> Iterator[DataRow]:
         for row in rows:

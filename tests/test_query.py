@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import annokit
+from annokit import query
 from annokit.errors import UsageError
 from annokit.model import Box, DataRow, Label, ObjectAnnotation
 from tests.test_labelspark import street
@@ -90,3 +91,8 @@ def test_what_cannot_be_asked_is_one_line_and_writes_nothing(
         annokit.write(rows, tmp_path / "out", format="yolo", where=condition)
     assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_empty_condition_is_refused() -> None:
+    with pytest.raises(UsageError, match="expected a condition, got nothing"):
+        query.where(annokit.Dataset.from_rows([]), " ")

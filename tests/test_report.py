@@ -134,3 +134,11 @@ def test_a_note_never_hides_a_loss_of_the_same_name() -> None:
     assert [(loss.level, loss.count) for loss in report.losses] == [("note", 1), ("lost", 1)]
     with pytest.raises(LossyConversion):
         report.check_strict()
+
+
+def test_one_count_of_several_messages_does_not_speak_for_the_first_alone() -> None:
+    report = Report()
+    for name in ("bus", "bus", "van", "car"):
+        report.lose("not-in-ontology", "object:box", f"the ontology has no {name!r}")
+    [loss] = report.losses
+    assert (loss.count, loss.message) == (4, "the ontology has no 'bus', and the like")

@@ -291,3 +291,9 @@ def test_the_account_of_frames_adds_up_for_any_row(row: DataRow) -> None:
         for one in rows:
             run.report.count_all("written", annokit.report.census(one))
         run.report.check()
+
+
+@pytest.mark.parametrize("within", [-1, float("nan")])
+def test_a_tolerance_is_a_number_from_0_on(within: float) -> None:
+    with pytest.raises(UsageError, match="expected key frames within 0 pixels or more"):
+        video.thin_keyframes(annokit.Dataset.from_rows([]), within)

@@ -91,9 +91,9 @@ def _lose_others(piece: Mapping[str, pa.RecordBatch], report: Report) -> None:
         for name in (name for key, name in names if key not in kept):
             problem = "without objects or tracks it has no row in the annotations table; write to a folder"
             report.lose("no-annotations", table, problem, example=name)
-        report.note(
-            "annotations-alone", table, "only names are kept; write to a folder", n=len(kept), lossy=True
-        )
+        if kept:
+            why = "only names are kept; write to a folder"
+            report.note("annotations-alone", table, why, n=len(kept), lossy=True)
     for table in ("classifications", "relationships"):
         for name in piece[table].column("name").to_pylist():
             report.lose(

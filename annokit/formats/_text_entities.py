@@ -78,7 +78,7 @@ def documents(dataset: Dataset, run: Run, text_dir: str | None) -> Iterator[Docu
 
 def _reason_without(row: DataRow) -> tuple[str, str]:
     if row.asset.media_type in ("text", "html"):
-        return "no-text", "the text is a URL only (--text-dir names the folder you fetched it into)"
+        return "no-text", "the source has no text, but at most its URL (--text-dir names the folder with it)"
     return "not-a-text", "tokens are of texts only"
 
 

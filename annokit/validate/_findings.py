@@ -66,10 +66,10 @@ class ValidationReport(msgspec.Struct, frozen=True):
 
 
 class Findings:
-    """Collects faults by code and kind."""
+    """Collects faults by code, kind and message."""
 
     def __init__(self) -> None:
-        self._found: dict[tuple[str, str], Finding] = {}
+        self._found: dict[tuple[str, str, str], Finding] = {}
 
     def add(
         self,
@@ -88,7 +88,7 @@ class Findings:
 
     def take(self, finding: Finding) -> None:
         """Faults that were counted elsewhere."""
-        known = self._found.setdefault((finding.code, finding.kind), finding)
+        known = self._found.setdefault((finding.code, finding.kind, finding.message), finding)
         if known is not finding:
             known.count += finding.count
             known.examples += finding.examples[: _EXAMPLES - len(known.examples)]

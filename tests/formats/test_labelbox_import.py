@@ -286,7 +286,7 @@ def test_an_ontology_gives_the_ids_and_refuses_what_it_lacks(tmp_path: Path) -> 
     assert lines[0]["classifications"] == [{"schemaId": f"c{1:024d}", "answer": {"schemaId": f"c{3:024d}"}}]
     (loss,) = [loss for loss in report.losses if loss.kind == "object:box"]
     assert (loss.code, loss.count) == ("not-in-ontology", 2)
-    assert loss.message == "the ontology has no 'bus' as a box"
+    assert loss.message == "the ontology has no 'bus' as a box, and the like"
     assert report.kinds["classifications"]["unsupported"] == 1
     both, _ = written([row], tmp_path, ontology=str(path))
     assert (both[0]["name"], both[0]["schemaId"]) == ("car", f"c{0:024d}")
