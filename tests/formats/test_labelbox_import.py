@@ -515,8 +515,9 @@ def said(one: Annotation) -> Json:
 
 def _open(shape: Polygon) -> Polygon:
     coords = shape.coords
-    is_closed = len(shape.ring_offsets) == 2 and len(coords) > 1 and (coords[0] == coords[-1]).all()
-    return Polygon(coords=coords[:-1]) if is_closed else shape
+    while len(shape.ring_offsets) == 2 and len(coords) > 1 and (coords[0] == coords[-1]).all():
+        coords = coords[:-1]
+    return Polygon(coords=coords) if len(coords) < len(shape.coords) else shape
 
 
 def _meant(value: Any) -> Any:
