@@ -122,8 +122,8 @@ def _top(insights: Insights, what: str, view: str, most: int) -> list[dict[str, 
     cut = _common(names) if what == "worker" else 0
     made: list[dict[str, Any]] = [
         {
-            "name": visible(name),
-            "short": visible(name[cut:]) if name != "(not said)" else name,
+            "name": _shown(name),
+            "short": _shown(name[cut:]) if name != "(not said)" else name,
             "answers": row[2],
         }
         for name, row in zip(names[:most], rows, strict=False)
@@ -135,6 +135,11 @@ def _top(insights: Insights, what: str, view: str, most: int) -> list[dict[str, 
             {"name": name, "short": name, "answers": sum(row[2] for row in rest), "others": len(rest)}
         )
     return made
+
+
+def _shown(name: str) -> str:
+    """A name as the charts can draw it: they keep names as keys of objects, and JavaScript's have one of their own."""
+    return "__proto__ " if name == "__proto__" else visible(name)
 
 
 _RANKED = """

@@ -356,3 +356,10 @@ def test_labels_without_times_are_done_without_a_forecast(tab: Page, tmp_path: P
     assert tab.run(note) == "7 data rows completed of 9. No forecast: no answer has a time."
     show(tab, insights, tmp_path, goal=7)
     assert tab.run(note) == "7 data rows completed of 7. No forecast: the goal is reached."
+
+
+def test_no_name_is_the_one_that_objects_of_scripts_keep_for_themselves() -> None:
+    said = Classification(tool_name="what", kind="radio", answers=(Answer(name="__proto__"),))
+    rows = [DataRow(id="r", labels=(Label(annotator_id="__proto__", annotations=(said,)),))]
+    cubes = make_cubes(open_insights(Dataset.from_rows(rows)))
+    assert [one["name"] for one in (*cubes.workers, *cubes.labels)] == ["__proto__ ", "__proto__ "]
