@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -51,6 +51,7 @@ _MEDIA = (
 )
 _MOMENTS = ("%m/%d/%Y %I:%M %p", "%m/%d/%Y %H:%M", "%m/%d/%Y", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d")
 _DIVIDER = "///"
+_LISTED = 20
 
 
 class Payloads(msgspec.Struct, frozen=True):
@@ -135,14 +136,22 @@ def write(
     """
     found = payloads(table)
     if found.problems and on_error == "raise":
-        first = found.problems[0]
-        more = len(found.problems) - 1
-        first.problem += f"; and {more} more such lines" if more else ""
-        raise first
+        raise _together(found.problems)
     place = StagedFile(target, overwrite=overwrite, sources=_paths(table))
     with staged(place):
         place.path.write_bytes(b"".join(msgspec.json.encode(row) + b"\n" for row in found.rows))
     return found
+
+
+def _together(problems: Sequence[InputError]) -> InputError:
+    """The first, with the others line by line."""
+    first = problems[0]
+    listed = [f"line {one.where.line}: {one.problem}" for one in problems[1:_LISTED]]
+    more = len(problems) - _LISTED
+    if more > 0:
+        listed.append(f"and {more} more lines (--on-error skip names all)")
+    first.problem = "; ".join([first.problem, *listed])
+    return first
 
 
 def _paths(table: Any) -> tuple[Path, ...]:
@@ -155,7 +164,8 @@ def _opened(table: Any) -> tuple[str, list[str], Iterable[tuple[int, Mapping[str
         return _arrow("<table>", table)
     path = Path(table)
     if not path.is_file():
-        raise InputError("expected a table, got no such file", where=Where(str(path)))
+        found = "a folder" if path.is_dir() else "no such file"
+        raise InputError(f"expected a table, got {found}", where=Where(str(path)))
     if path.suffix.lower() in (".parquet", ".pq"):
         return _parquet(path)
     lines = _csv(path)

@@ -96,6 +96,21 @@ def test_a_bad_line_is_named(line: str, problem: str, tmp_path: Path) -> None:
     assert [json.loads(text) for text in target.read_text().splitlines()] == found.rows
 
 
+def test_bad_lines_are_listed_up_to_a_limit(tmp_path: Path) -> None:
+    path = table(tmp_path, ",k,,,,,,,", "u,k,,,x,,,,", "u,k,,hologram,,,,,")
+    with pytest.raises(InputError) as caught:
+        write(path, tmp_path / "out.ndjson")
+    assert str(caught.value).count("; line ") == 2
+    assert "line 3: expected a number as n, got x; line 4: expected a media type" in str(caught.value)
+    with pytest.raises(InputError, match=r"line 21: .*; and 3 more lines \(--on-error skip names all\)"):
+        write(table(tmp_path, *[",k,,,,,,,"] * 23), tmp_path / "out.ndjson")
+
+
+def test_a_folder_is_no_table(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="expected a table, got a folder"):
+        payloads(tmp_path)
+
+
 def test_columns_that_cannot_be_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="expected a column row_data, got url"):
         payloads(pa.table({"url": ["u"]}))
@@ -156,7 +171,7 @@ def test_the_platforms_client_takes_them(tmp_path: Path) -> None:
     rows = payloads(path).rows
     client = Offline()
     DescriptorFileCreator(client).create_one([dict(row) for row in rows])
-    assert json.loads(client.sent) == rows
+    assert sorted(json.loads(client.sent), key=lambda one: str(one["global_key"])) == rows
 
 
 def test_the_command(tmp_path: Path) -> None:
