@@ -26,7 +26,7 @@ from typing import Any
 import msgspec
 
 from annokit.dataset import Dataset, OntologyBuilder
-from annokit.errors import AnnokitError, InputError, UsageError, Where
+from annokit.errors import AnnokitError, InputError, UsageError, Where, shown
 from annokit.io.limits import DEFAULT_LIMITS, Limits
 from annokit.io.output import StagedFile, staged
 from annokit.io.records import decode_document
@@ -43,6 +43,7 @@ from annokit.model import (
 )
 
 __all__ = [
+    "TOOL_TYPES",
     "checklist",
     "derive",
     "ontology",
@@ -53,6 +54,7 @@ __all__ = [
     "text",
     "to_json",
     "tool",
+    "tool_type",
     "write",
 ]
 
@@ -73,7 +75,19 @@ _TOOLS = {kind: word for word, kind in reversed(_KINDS.items())} | {
     "token_span": "named-entity",
 }
 _TYPES = {"date": "text", "number": "text"}
+_OTHERS = (
+    "message-single-selection",
+    "message-multi-selection",
+    "message-ranking",
+    "marker",
+    "step-reasoning",
+    "fact-checking",
+    "prompt-issue-scoring",
+)
+"""Words of tools that have no kind here."""
 _QUESTIONS = ("radio", "checklist", "text")
+TOOL_TYPES = (*_KINDS, *_OTHERS)
+"""The platform's words for its tools."""
 
 
 class _Option(Wire, rename="camel"):
@@ -102,8 +116,8 @@ class _Tool(Wire, rename="camel"):
 
 
 class _Ontology(Wire):
-    tools: list[_Tool] = []
-    classifications: list[_Question] = []
+    tools: list[_Tool] | msgspec.UnsetType = msgspec.UNSET
+    classifications: list[_Question] | msgspec.UnsetType = msgspec.UNSET
 
 
 def ontology(tools: Sequence[Tool] = (), questions: Sequence[Tool] = ()) -> Ontology:
@@ -205,9 +219,13 @@ def _decoded(source: Source, limits: Limits) -> Ontology:
         raise error
 
     found = decode_document(source, _Ontology, reject=reject, limits=limits)
+    if found.tools is msgspec.UNSET and found.classifications is msgspec.UNSET:
+        keys = ", ".join(shown(key, 40) for key in list(found.extra or {})[:12]) or "none"
+        problem = f"expected an ontology with tools or classifications, got the keys {keys}"
+        raise InputError(problem, where=Where(source.name))
     return Ontology(
-        tools=tuple([_read_tool(one) for one in found.tools]),
-        classifications=tuple([_read_question(one, source.name) for one in found.classifications]),
+        tools=tuple([_read_tool(one) for one in found.tools or ()]),
+        classifications=tuple([_read_question(one, source.name) for one in found.classifications or ()]),
         extra=_extra(found.extra),
     )
 
@@ -316,6 +334,16 @@ def _kept(one: Ontology | Tool | Option) -> dict[str, Any]:
 
 def _ids(one: Tool | Option) -> dict[str, Any]:
     return {} if one.id is None else {"featureSchemaId": one.id}
+
+
+def tool_type(one: Tool) -> str:
+    """The platform's word for what a tool is.
+
+    >>> tool_type(tool("car", "box"))
+    'rectangle'
+    """
+    kept = _kept(one).get("tool")
+    return kept if isinstance(kept, str) else _TOOLS.get(one.kind or "", one.kind or "")
 
 
 def _color(place: int, total: int) -> str:

@@ -26,6 +26,7 @@ from annokit.model import (
     Tool,
 )
 from annokit.ontology import (
+    TOOL_TYPES,
     checklist,
     derive,
     ontology,
@@ -104,6 +105,9 @@ def test_the_platforms_own_ontologies_come_back(shared: Path) -> None:
         ({"tools": 3}, r"\$\.tools: expected"),
         ({"classifications": [{"type": "radio"}]}, 'a question with "instructions" or "name"'),
         ([], "expected"),
+        ({"foo": 1}, "expected an ontology with tools or classifications, got the keys foo"),
+        ({}, "expected an ontology with tools or classifications, got the keys none"),
+        ({"tools": None}, r"\$\.tools: expected"),
     ],
 )
 def test_what_is_no_ontology_is_refused(document: Any, problem: str) -> None:
@@ -204,3 +208,18 @@ def test_the_commands(samples: Path, tmp_path: Path) -> None:
         standalone_mode=False,
     )
     assert not [one for one in json.loads(checked.output)["findings"] if one["code"].startswith("ontology")]
+
+
+def test_tools_of_unknown_types_are_named() -> None:
+    words = ["rectangel", "superpixel", "rectangle", "message-ranking"]
+    found = parse({"tools": [{"tool": word, "name": f"a {word}"} for word in words]})
+    (finding,) = validate(annokit.Dataset.from_rows([]), ontology=found).findings
+    assert (finding.code, finding.severity, finding.count) == ("ontology-unknown-type", "warning", 1)
+    assert str(finding.examples[0]) == "a rectangel is of type rectangel"
+    assert "rectangle, polygon" in finding.message
+
+
+def test_the_clients_tools_are_known() -> None:
+    from labelbox import Tool as ClientsTool
+
+    assert {one.value for one in ClientsTool.Type} <= set(TOOL_TYPES)

@@ -11,7 +11,7 @@ from annokit.model import Ontology
 from annokit.report import Loss
 from annokit.run import Run
 from annokit.validate._findings import Example, Finding, Findings, ValidationReport
-from annokit.validate._ontology import check_against
+from annokit.validate._ontology import check_against, check_tools
 from annokit.validate._references import References
 from annokit.validate._shapes import check_shapes, items
 from annokit.validate._targets import TARGETS, target_check
@@ -39,7 +39,7 @@ def validate(
         Look for the image of every row here, and compare its size.
 
     ontology : Ontology, optional
-        Also name what it does not have, what it has as another kind, and required answers that are missing.
+        Also name what it does not have, what it has as another kind, its own tools of unknown types, and required answers that are missing.
 
     Examples
     --------
@@ -54,6 +54,8 @@ def validate(
     judge = target_check(target) if target else None
     found, run = Findings(), Run(on_error="skip", limits=limits)
     references = References(found, dataset, image_dir, limits, "error" if target == "coco" else "warning")
+    if ontology is not None:
+        check_tools(found, ontology)
     for rows in batched(dataset.rows(run), _BATCH):
         check_shapes(found, items(rows))
         for row in rows:

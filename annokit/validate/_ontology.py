@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from annokit.errors import shown
 from annokit.model import (
     Answer,
     Classification,
@@ -17,13 +18,24 @@ from annokit.model import (
     Tool,
     Track,
 )
+from annokit.ontology import TOOL_TYPES, tool_type
 from annokit.report import kind_of
 from annokit.validate._findings import Findings
 
-__all__ = ["check_against"]
+__all__ = ["check_against", "check_tools"]
 
 _SAME = {"mask_reference": "mask", "token_span": "text_span", "rotated_box": "polygon"}
 _TEXTS = ("text", "date", "number")
+
+
+def check_tools(found: Findings, ontology: Ontology) -> None:
+    """Tools of types that the platform does not have, as far as is known: a typo, or a new one."""
+    for tool in ontology.tools:
+        word = tool_type(tool)
+        if word not in TOOL_TYPES:
+            problem = f"the ontology has a tool of an unknown type; known are {', '.join(TOOL_TYPES)}"
+            detail = f"{shown(tool.name)} is of type {shown(word)}"
+            found.add("ontology-unknown-type", "categories", "warning", problem, detail=detail)
 
 
 def check_against(found: Findings, row: DataRow, ontology: Ontology) -> None:
