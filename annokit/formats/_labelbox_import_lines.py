@@ -20,6 +20,7 @@ from annokit.formats._labelbox_shapes import NoPlace, kept_of, known
 from annokit.model import (
     Annotation,
     Answer,
+    Box,
     Classification,
     DataRow,
     FrameRange,
@@ -172,9 +173,12 @@ class LabelLines:
         shape: Geometry = one.geometry
         if one.space == "normalised":
             raise NoPlace("an import file is in pixels, not in shares of the image")
-        if self._options.multipart == "mask" and isinstance(shape, Polygon) and len(shape.ring_offsets) > 2:
+        in_pixels = self._options.multipart == "mask" and one.space != "geo"
+        if in_pixels and isinstance(shape, Polygon) and len(shape.ring_offsets) > 2:
             shape = polygon_as_mask(shape, self._row.asset)
-        keys = shape_json(shape, kept, as_read=self._as_read, limits=self._run.limits)
+        keys = shape_json(shape, kept, as_read=self._as_read, limits=self._run.limits, space=one.space)
+        if isinstance(shape, Box) and one.space != "geo":
+            self._note_negative(keys["bbox"])
         is_metric = "metricValue" in keys
         named, scope = ({}, None) if is_metric else self._namer.tool(one, shape.kind)
         if "textSelections" in keys and "name" not in named:
@@ -196,6 +200,12 @@ class LabelLines:
         if keys.keys() & {"bbox", "point", "line"}:
             return keys
         raise NoPlace("in a frame of a video Labelbox has boxes, points and lines")
+
+    def _note_negative(self, box: Mapping[str, Any]) -> None:
+        """Files do not tell whether they are of maps, so such a box goes back as it stood."""
+        if box["width"] < 0 or box["height"] < 0:
+            why = "a box of negative size, which the platform takes only on maps (--media geo), is left as it is"
+            self._run.report.note("negative-size", "object:box", why, example=self._row.name)
 
     def _note_confidence(self, one: ObjectAnnotation | Track) -> None:
         if one.confidence is not None:

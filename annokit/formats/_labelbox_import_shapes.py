@@ -28,6 +28,7 @@ from annokit.model import (
     TokenSpan,
     Unknown,
 )
+from annokit.model.annotation import Space
 
 __all__ = ["check_url", "polygon_as_mask", "shape_json"]
 
@@ -36,7 +37,9 @@ _WHITE = (255, 255, 255)
 _PAYLOADS = ("messageEvaluationTask", "metricValue")
 
 
-def shape_json(shape: Geometry, kept: Mapping[str, Any], *, as_read: bool, limits: Limits) -> dict[str, Any]:
+def shape_json(
+    shape: Geometry, kept: Mapping[str, Any], *, as_read: bool, limits: Limits, space: Space = "pixel"
+) -> dict[str, Any]:
     """The keys of a shape.
 
     Parameters
@@ -55,7 +58,7 @@ def shape_json(shape: Geometry, kept: Mapping[str, Any], *, as_read: bool, limit
     if isinstance(shape, Box):
         return {"bbox": _box_json(shape, kept)}
     if isinstance(shape, Polygon | RotatedBox):
-        return {"polygon": points_json(_at_least(3, _ring(shape)))}
+        return {"polygon": points_json(_at_least(3, _ring(shape, space)))}
     if isinstance(shape, Line):
         return {"line": points_json(_at_least(2, shape.coords))}
     if isinstance(shape, Point):
@@ -92,12 +95,12 @@ def _box_json(box: Box, kept: Mapping[str, Any]) -> dict[str, Any]:
     return made
 
 
-def _ring(shape: Polygon | RotatedBox) -> Any:
+def _ring(shape: Polygon | RotatedBox, space: Space) -> Any:
     if isinstance(shape, RotatedBox):
         return shape.corners
     if len(shape.ring_offsets) > 2:
-        why = "a polygon of Labelbox has one ring (--multipart mask writes holes and parts as pixels)"
-        raise NoPlace(why)
+        hint = "" if space == "geo" else " (--multipart mask writes holes and parts as pixels)"
+        raise NoPlace("a polygon of Labelbox has one ring" + hint)
     return open_ring(shape.coords)
 
 

@@ -50,6 +50,7 @@ class _Writer:
         self._options, self._run = options, run
         self._ontology = ontology
         self.classes: set[tuple[str | None, str]] = set()
+        self._uuids: set[int] = set()
 
     def lines(self, row: DataRow) -> list[dict[str, Any]]:
         """The lines of one data row."""
@@ -84,11 +85,22 @@ class _Writer:
                 self._run.report.lose_all(error.code, found, str(error), example=place)
                 continue
             made.append(line)
+            self._note_repeated(line.get("uuid"), min(found), place)
             self._run.report.count_all("written", found - lines.take_lost())
             self.classes.update(
                 (one.tool_id, one.tool_name) for one in group if isinstance(one, ObjectAnnotation | Track)
             )
         return made
+
+    def _note_repeated(self, uuid: Any, kind: str, place: str) -> None:
+        """The platform refuses a file in which a uuid stands twice; of uuids only hashes are kept."""
+        if uuid is None:
+            return
+        key = hash(uuid)
+        if key in self._uuids:
+            why = "two annotations have one uuid, and the platform refuses such a file"
+            self._run.report.note("repeated-uuid", kind, why, example=f"{place} uuid {uuid}")
+        self._uuids.add(key)
 
 
 def _count(counts: Counter[str], line: Mapping[str, Any]) -> None:

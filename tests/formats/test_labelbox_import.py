@@ -684,3 +684,29 @@ def test_messages_of_questions_below_others_come_back(tmp_path: Path) -> None:
     below = {"name": "why", "answer": "so", "messageId": "m2"}
     line = ROW | {"name": "good", "messageId": "m1", "answer": {"name": "yes", "classifications": [below]}}
     assert written(read(line)[0], tmp_path)[0] == [line]
+
+
+def test_a_box_of_negative_size_is_named_but_on_maps(tmp_path: Path) -> None:
+    upwards = ROW | {"name": "car", "bbox": {"top": 9, "left": 1, "height": -4, "width": 2}}
+    for media, named in (("geo", False), (None, True)):
+        lines, report = written(read(upwards, media=media)[0], tmp_path)
+        assert lines[0]["bbox"] == upwards["bbox"]
+        assert ("negative-size" in [one.code for one in report.losses]) is named
+
+
+def test_a_uuid_that_stands_twice_is_named(tmp_path: Path) -> None:
+    lines = [ROW | {"uuid": "u", "name": "car", "bbox": BBOX}] * 2 + [ROW | {"name": "car", "bbox": BBOX}] * 2
+    made, report = written(read(*lines)[0], tmp_path)
+    assert len(made) == 4
+    (note,) = [one for one in report.losses if one.code == "repeated-uuid"]
+    assert (note.level, note.count, note.kind) == ("note", 1, "object:box")
+
+
+@pytest.mark.parametrize("multipart", ["refuse", "mask"])
+def test_on_a_map_no_pixels_are_offered(multipart: str, tmp_path: Path) -> None:
+    shape = Polygon.from_parts([[[(0, 0), (4, 0), (4, 4), (0, 4)], [(1, 1), (3, 1), (3, 3), (1, 3)]]])
+    lake = ObjectAnnotation(tool_name="lake", geometry=shape, space="geo")
+    asset = Asset(media_type="geo", width=6, height=5)
+    row = DataRow(id="a.tif", asset=asset, labels=(Label(annotations=(lake,)),))
+    lines, report = written([row], tmp_path, multipart=multipart)
+    assert (lines, report.losses[0].message) == ([], "a polygon of Labelbox has one ring")
