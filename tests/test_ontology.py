@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -169,7 +170,10 @@ def test_labels_are_compared_with_one() -> None:
         asked("notes", "a", kind="checklist"),
     )
     found = validate(dataset, ontology=STREET)
-    counts = {(one.code, one.kind): one.count for one in found.findings if one.code.startswith("ontology")}
+    counts: Counter[tuple[str, str]] = Counter()  # findings of one code may differ in what they say
+    for one in found.findings:
+        if one.code.startswith("ontology"):
+            counts[one.code, one.kind] += one.count
     assert counts == {
         ("ontology-no-tool", "object:box"): 1,
         ("ontology-wrong-kind", "object:point"): 1,
