@@ -29,6 +29,7 @@ _WHY = {
     "machine-names": ("the machine names of classes and answers have no place in an import file", False),
     "answer-ids": ("ids of answers, and of questions below others, have no place in an import file", False),
     "nested-message": ("a question below another is about the same message in an import file", True),
+    "below-answer": ("questions below a question stand below its first answer in an import file", False),
     "as-text": ("dates and numbers are texts in an import file", False),
     "no-text": ("a question without a text has an empty one in an import file", False),
     "crowd": ("that an object is a crowd has no place in an import file", True),
@@ -120,6 +121,8 @@ def _of_question(one: Classification, as_read: bool, *, top: bool = False) -> It
         yield "no-text"
     for answer in one.answers:
         yield from _of_answer(answer, as_read)
+    if one.classifications and one.answers:
+        yield "below-answer"
     for below in one.classifications:
         yield from _of_question(below, as_read)
 

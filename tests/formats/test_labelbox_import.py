@@ -508,6 +508,9 @@ def said(one: Annotation) -> Json:
     if isinstance(one, Track) and len(one.frames) and not len(one.segments):
         one = replace(one, segments=runs(one.frames))
     found = json.loads(dump(one))["record"]
+    if isinstance(one, ObjectAnnotation) and isinstance(one.geometry, Mask):
+        counts = one.geometry.counts
+        found["geometry"]["counts"] = np.repeat(np.arange(len(counts)) % 2, counts).tolist()
     return {
         key: _meant(value) for key, value in found.items() if key not in ("id", "extra") and _meant(value)
     }
