@@ -146,11 +146,20 @@ def _data_row(one: _Sequence, source: str, run: Run) -> DataRow:
             tracks.setdefault((row.id, tool), []).append(row)
     called = dict(enumerate(one.tracks, 1))
     made = [_track(called.get(key, str(key)), tool, rows) for (key, tool), rows in tracks.items()]
+    _note_unconsidered(made, one.name, run)
     label = Label(origin="human" if made or not loose else "model", annotations=(*made, *loose))
     asset = _asset(one) if one.folder else Asset(media_type="video")
     return DataRow(
         id=one.id, external_id=one.name, source=source, split=one.split, asset=asset, labels=(label,)
     )
+
+
+def _note_unconsidered(tracks: list[Track], video: str, run: Run) -> None:
+    """Evaluation passes over boxes with the flag 0, which no other format has: a trainer takes them for objects."""
+    unconsidered = [track for track in tracks if 0 in track.extra.get(NAME, {}).get("considered", ())]
+    if unconsidered:
+        why = "boxes that are not to be considered (flag 0) are objects like others, except in MOT"
+        run.report.note("not-considered", "tracks", why, example=video, n=len(unconsidered))
 
 
 def _rows(one: _Sequence, run: Run) -> Iterator[_Row]:

@@ -270,7 +270,7 @@ def _geometry(
             return (
                 None,
                 "not-on-earth",
-                "its pixels are not georeferenced (--image-dir names GeoTIFFs that are)",
+                "where on earth its pixels are is not known (--image-dir names the folder of its GeoTIFF)",
             )
         shape = mapped(one.geometry, place.to_lonlat)
     found = None if shape is None else _as_geojson(shape)

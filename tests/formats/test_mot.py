@@ -55,6 +55,7 @@ def test_what_was_read_is_written_back(tmp_path: Path) -> None:
     folder = benchmark(tmp_path / "MOT17")
     report = annokit.convert(tmp_path / "MOT17", tmp_path / "out", to="mot", verify=True, strict=True)
     assert report.kinds["tracks"]["written"] == 2
+    assert [(loss.code, loss.count) for loss in report.losses] == [("not-considered", 1)]
     again = tmp_path / "out" / "train" / "MOT17-02"
     assert (again / "gt" / "gt.txt").read_text() == TRUTH
     assert (again / "seqinfo.ini").read_text() == INFO
