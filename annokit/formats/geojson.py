@@ -300,10 +300,11 @@ def _as_geojson(shape: Geometry) -> dict[str, Any] | None:
 
 def _ring(ring: Floats, is_exterior: bool) -> list[list[float]]:
     """A closed ring by the right-hand rule: exteriors counterclockwise, holes clockwise."""
-    x, y = ring.T if len(ring) else np.empty((2, 0))
-    turns = float((x * np.roll(y, -1) - np.roll(x, -1) * y).sum())
+    from annokit_fast import polygons
+
     points: list[list[float]] = ring.tolist()
-    if turns != 0 and (turns > 0) != is_exterior:
+    wrong = ring[::-1] if is_exterior else ring  # what is clockwise on screen, y down, is not so on maps
+    if np.isfinite(ring).all() and polygons.is_clockwise(wrong, [0, len(ring)])[0]:
         points = [points[0], *points[:0:-1]]
     return [*points, *points[:1]]
 
