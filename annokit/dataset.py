@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -202,21 +202,24 @@ class Dataset:
         """All classes, in the source's order, else in order of first appearance."""
         return self.outline.ontology
 
-    def to_arrow(self, table: Literal["annotations", "bronze", "flat", "silver"] = "annotations") -> pa.Table:
-        """A table of everything: of `annotations`, one row each, or of labels (see `annokit.tables`).
+    def to_arrow(self, table: str = "annotations") -> pa.Table:
+        """A table of everything by its name, one of `annokit.tables.NAMED`.
+
+        `data_rows`, `labels`, `annotations` (objects and tracks), `classifications` and `relationships` have a row
+        each; `nested` one for each data row, with the others in it; `silver`, `bronze` and `flat` one for each label.
 
         >>> Dataset.from_rows([]).to_arrow("silver").num_rows
         0
         """
+        import pyarrow as pa
+
         from annokit import tables
 
-        if table == "silver":
-            return tables.silver(self, self.ontology, limits=self.limits)
-        if table not in ("annotations", "bronze", "flat"):
-            raise UsageError(f"expected annotations, bronze, flat or silver, got {table!r}")
-        if table == "annotations":
-            return tables.annotations_table(self)
-        return (tables.bronze if table == "bronze" else tables.flat)(self, limits=self.limits)
+        ontology = self.ontology if table == "silver" else None
+        schema = tables.named_schema(table, ontology)
+        return pa.Table.from_batches(
+            tables.named_batches(self, table, ontology=ontology, limits=self.limits), schema
+        )
 
     def _read_outline(self) -> Outline:
         builder, keys = OntologyBuilder(), []

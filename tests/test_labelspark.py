@@ -8,9 +8,11 @@ from pathlib import Path
 
 import duckdb
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 import annokit
 from annokit import tables
@@ -25,6 +27,7 @@ from annokit.model import (
     Mask,
     ObjectAnnotation,
     Ontology,
+    Option,
     Point,
     Polygon,
     Tool,
@@ -194,5 +197,51 @@ def test_the_tables_as_files_are_accounted(samples: Path, tmp_path: Path) -> Non
 
 
 def test_a_table_that_is_none_is_said() -> None:
-    with pytest.raises(UsageError, match="bronze, flat or silver"):
-        annokit.Dataset.from_rows([]).to_arrow("gold")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="bronze, flat, silver"):
+        annokit.Dataset.from_rows([]).to_arrow("gold")
+
+
+def test_pieces_have_the_columns_of_the_whole(samples: Path) -> None:
+    dataset = annokit.read(samples / "street.ndjson")
+    rows = list(dataset)
+    for name in tables.NAMED:
+        schema = tables.named_schema(name, dataset.ontology)
+        pieces = [
+            batch
+            for first in (0, 7)
+            for batch in tables.named_batches(
+                rows[first : first + 7] if first == 0 else rows[7:],
+                name,
+                ontology=dataset.ontology,
+                first=first,
+            )
+        ]
+        assert pa.Table.from_batches(pieces, schema).equals(dataset.to_arrow(name)), name
+
+
+def test_silver_in_pieces_refuses_what_the_ontology_does_not_have() -> None:
+    with pytest.raises(UsageError, match="classes and questions of the ontology, got"):
+        list(tables.named_batches(street(), "silver", ontology=Ontology(tools=(Tool(name="car"),))))
+    with pytest.raises(UsageError, match="expected an ontology"):
+        tables.named_schema("silver")
+
+
+def test_questions_that_follow_an_answer_are_known_from_the_ontology() -> None:
+    follow = Tool(name="how much", kind="text")
+    rain = Tool(
+        name="weather", kind="radio", options=(Option(name="wet", classifications=(follow,)),),
+        classifications=(Tool(name="sure"),),
+    )  # fmt: skip
+    schema = tables.named_schema("silver", Ontology(classifications=(rain, Tool(name="season"))))
+    assert schema.names[-4:] == ["weather", "sure", "how much", "season"]
+
+
+@given(st.lists(strategies.data_rows, max_size=3))
+def test_nested_rows_are_the_rows(rows: list[DataRow]) -> None:
+    [*pieces] = tables.named_batches(rows, "nested")
+    back = [
+        row
+        for piece in pieces
+        for row in tables.data_rows(tables.unnested(piece), lambda error, _kind: pytest.fail(str(error)))
+    ]
+    assert back == rows

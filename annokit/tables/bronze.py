@@ -85,13 +85,16 @@ BRONZE = pa.schema(
         ("Skipped", _BOOL),
         ("Data Split", _TEXT),
         ("media_type", _TEXT),
+        ("source", _TEXT),
+        pa.field("data_row_index", _INT, nullable=False),
+        pa.field("label_index", _INT, nullable=False),
     ]
 )
-"""The columns of the bronze table."""
+"""The columns of the bronze table: those of the export, and where a label stands."""
 
 
 def bronze_entry(row: DataRow, label: Label, frame: int | None) -> dict[str, Any]:
-    """The row of a label, or of one frame (0-based) of it."""
+    """The row of a label, or of one frame (0-based) of it, but for the indices."""
     return {
         "ID": label.id,
         "DataRow ID": row.id,
@@ -118,6 +121,7 @@ def bronze_entry(row: DataRow, label: Label, frame: int | None) -> dict[str, Any
         "Skipped": label.skipped,
         "Data Split": row.split,
         "media_type": row.asset.media_type,
+        "source": row.source,
     }
 
 

@@ -10,16 +10,28 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from annokit.errors import UsageError, shown
 from annokit.geometry.frames import chosen_frames, frames_of
 from annokit.io.batches import batched
 from annokit.io.limits import DEFAULT_LIMITS, Limits
-from annokit.model import Classification, DataRow, Label, ObjectAnnotation, Ontology, Track
+from annokit.model import Classification, DataRow, Label, ObjectAnnotation, Ontology, Tool, Track
 from annokit.tables.bronze import BRONZE, bronze_entry
 
-__all__ = ["bronze", "flat", "silver"]
+__all__ = [
+    "BRONZE",
+    "FLAT",
+    "SilverNames",
+    "bronze",
+    "bronze_batches",
+    "flat",
+    "flat_batches",
+    "silver",
+    "silver_batches",
+]
 
 _BATCH = 2000
 
@@ -34,15 +46,15 @@ class _Shot(NamedTuple):
     frame: int | None
 
 
-def _shots(rows: Iterable[DataRow], limits: Limits) -> Iterator[_Shot]:
-    for index, row in enumerate(rows):
+def _shots(rows: Iterable[DataRow], limits: Limits, first: int = 0) -> Iterator[_Shot]:
+    for index, row in enumerate(rows, first):
         frames = chosen_frames(row, "all", limits) if row.asset.media_type == "video" else ()
         if not frames:
             for place, label in enumerate(row.labels):
                 yield _Shot(index, place, row, label, row.asset.frame)
-        for shown in frames_of(row, frames, limits) if frames else ():
-            for place, label in enumerate(shown.row.labels):
-                yield _Shot(index, place, row, label, shown.row.asset.frame)
+        for still in frames_of(row, frames, limits) if frames else ():
+            for place, label in enumerate(still.row.labels):
+                yield _Shot(index, place, row, label, still.row.asset.frame)
 
 
 def bronze(rows: Iterable[DataRow], *, limits: Limits = DEFAULT_LIMITS) -> pa.Table:
@@ -61,7 +73,8 @@ def bronze(rows: Iterable[DataRow], *, limits: Limits = DEFAULT_LIMITS) -> pa.Ta
         `Label` is a struct of ``frameNumber`` (from 1, videos only), ``objects``, ``classifications`` and
         ``relationships``. A nested classification stands as a sibling after the one it is nested in, as in that
         export. A shape for which it has no key (masks as runs, holes, rotated boxes) stands in ``geometry``, as
-        JSON. Times are timestamps, flags booleans, and no agreement is null, not -1.
+        JSON. Times are timestamps, flags booleans, and no agreement is null, not -1. The last columns, `source`,
+        `data_row_index` and `label_index`, are the keys of the other tables.
 
     Examples
     --------
@@ -70,11 +83,20 @@ def bronze(rows: Iterable[DataRow], *, limits: Limits = DEFAULT_LIMITS) -> pa.Ta
     >>> bronze([]).num_rows
     0
     """
-    pieces = [
-        pa.RecordBatch.from_pylist([bronze_entry(one.row, one.label, one.frame) for one in batch], BRONZE)
-        for batch in batched(_shots(rows, limits), _BATCH)
-    ]
-    return pa.Table.from_batches(pieces, BRONZE)
+    return pa.Table.from_batches(bronze_batches(rows, limits=limits), BRONZE)
+
+
+def bronze_batches(
+    rows: Iterable[DataRow], *, first: int = 0, limits: Limits = DEFAULT_LIMITS
+) -> Iterator[pa.RecordBatch]:
+    """`bronze`, piece by piece; `data_row_index` counts from `first` on."""
+    for batch in batched(_shots(rows, limits, first), _BATCH):
+        yield pa.RecordBatch.from_pylist([_bronze_entry(one) for one in batch], BRONZE)
+
+
+def _bronze_entry(one: _Shot) -> dict[str, Any]:
+    keys = {"data_row_index": one.data_row_index, "label_index": one.label_index}
+    return bronze_entry(one.row, one.label, one.frame) | keys
 
 
 def flat(rows: Iterable[DataRow], *, limits: Limits = DEFAULT_LIMITS) -> pa.Table:
@@ -87,13 +109,22 @@ def flat(rows: Iterable[DataRow], *, limits: Limits = DEFAULT_LIMITS) -> pa.Tabl
     >>> "Label.objects.bbox.top" in flat([]).column_names
     True
     """
-    table = bronze(rows, limits=limits).combine_chunks()
-    columns: dict[str, pa.Array] = {}
-    for name in table.column_names:
-        chunks = table.column(name).chunks
-        column = chunks[0] if chunks else pa.array([], table.schema.field(name).type)
-        columns |= _leaves(name, column)
-    return pa.table(columns)
+    return pa.Table.from_batches(flat_batches(rows, limits=limits), FLAT)
+
+
+def flat_batches(
+    rows: Iterable[DataRow], *, first: int = 0, limits: Limits = DEFAULT_LIMITS
+) -> Iterator[pa.RecordBatch]:
+    """`flat`, piece by piece; `data_row_index` counts from `first` on."""
+    for batch in bronze_batches(rows, first=first, limits=limits):
+        yield _flattened(batch)
+
+
+def _flattened(batch: pa.RecordBatch) -> pa.RecordBatch:
+    leaves: dict[str, pa.Array] = {}
+    for name in batch.schema.names:
+        leaves |= _leaves(name, batch.column(name))
+    return pa.record_batch(leaves)
 
 
 def _leaves(name: str, column: pa.Array) -> dict[str, pa.Array]:
@@ -121,11 +152,15 @@ def _inner_leaves(name: str, values: pa.Array) -> Iterator[tuple[str, pa.Array]]
         yield from _inner_leaves(f"{name}.{field.name}", pc.struct_field(values, field.name))
 
 
+FLAT = _flattened(pa.RecordBatch.from_pylist([], BRONZE)).schema
+"""The columns of the flat table."""
+
 _INT, _TEXT, _REAL, _BOOL = pa.int64(), pa.string(), pa.float64(), pa.bool_()
 _FIXED = pa.schema(
     [
         pa.field("data_row_index", _INT, nullable=False),
         pa.field("label_index", _INT, nullable=False),
+        ("source", _TEXT),
         ("data_row_id", _TEXT),
         ("name", _TEXT),
         ("split", _TEXT),
@@ -163,7 +198,7 @@ def silver(
     Returns
     -------
     pyarrow.Table
-        `data_row_index`, `label_index` (the keys of the other tables), `data_row_id`, `name`, `split`, `frame`
+        `data_row_index`, `label_index`, `source` (the keys of the other tables), `data_row_id`, `name`, `split`, `frame`
         (0-based, null but for videos), `label_id`, `annotator_id`, `project_name`, `asset_url`, `label_url` (the label
         on the platform), `created_at`, `seconds`, `has_open_issues`, `skipped`, `agreement`, `benchmark_score`;
         then a text column for each question about the data row, nested ones too, by its title, several answers joined
@@ -180,33 +215,68 @@ def silver(
     >>> silver([]).num_rows
     0
     """
-    names = _Names(ontology or Ontology())
+    names = SilverNames(ontology or Ontology())
     pieces = [_piece(batch, names) for batch in batched(_shots(rows, limits), _BATCH)]
-    schema = pa.schema(
-        [
-            *_FIXED,
-            *[pa.field(name, _TEXT) for name in names.questions.values()],
-            *[pa.field(name, _INT) for name in names.counts.values()],
-        ]
+    return pa.Table.from_batches([_fitted(piece, names.schema()) for piece in pieces], names.schema())
+
+
+def silver_batches(
+    rows: Iterable[DataRow], ontology: Ontology, *, first: int = 0, limits: Limits = DEFAULT_LIMITS
+) -> Iterator[pa.RecordBatch]:
+    """`silver`, piece by piece, with the columns of the ontology; `data_row_index` counts from `first` on.
+
+    Raises
+    ------
+    UsageError
+        There is a class or a question that the ontology does not have.
+    """
+    names = SilverNames(ontology)
+    schema = names.schema()
+    for batch in batched(_shots(rows, limits, first), _BATCH):
+        piece = _piece(batch, names)
+        more = [name for name in piece if name not in schema.names]
+        if more:
+            problem = f"expected the classes and questions of the ontology, got {shown(more[0])}"
+            raise UsageError(problem, hint="give an ontology that has all, or none to have it found")
+        yield _fitted(piece, schema)
+
+
+def _fitted(columns: dict[str, pa.Array], schema: pa.Schema) -> pa.RecordBatch:
+    """Columns in the order of the schema; where a class does not occur its count is 0."""
+    count = len(columns["data_row_index"])
+    absent = {_TEXT: pa.nulls(count, _TEXT), _INT: pa.array(np.zeros(count, np.int64))}
+    return pa.record_batch(
+        [columns[field.name] if field.name in columns else absent[field.type] for field in schema], schema
     )
-    table = pa.concat_tables([schema.empty_table(), *pieces], promote_options="default").select(schema.names)
-    for name in names.counts.values():
-        place = table.column_names.index(name)
-        table = table.set_column(place, name, pc.fill_null(table.column(name), 0))
-    return table
 
 
-class _Names:
-    """What the columns of questions and classes are called, each name once whatever the case."""
+class SilverNames:
+    """What the columns of questions and classes are called, each name once whatever the case.
+
+    >>> from annokit.model import Tool
+    >>> SilverNames(Ontology(tools=(Tool(name="car"),))).schema().names[-1]
+    'car.count'
+    """
 
     def __init__(self, ontology: Ontology) -> None:
         self._taken = {name.lower() for name in _FIXED.names}
         self.questions: dict[str, str] = {}
         self.counts: dict[str, str] = {}
         for question in ontology.classifications:
-            self.question(question.name)
+            self._ask(question)
         for tool in ontology.tools:
             self.count(tool.name)
+
+    def _ask(self, question: Tool) -> None:
+        """A question, then those that follow it."""
+        self.question(question.name)
+        for nested in (*question.classifications, *(q for o in question.options for q in o.classifications)):
+            self._ask(nested)
+
+    def schema(self) -> pa.Schema:
+        """The columns of the silver table so far."""
+        questions = [pa.field(name, _TEXT) for name in self.questions.values()]
+        return pa.schema([*_FIXED, *questions, *(pa.field(name, _INT) for name in self.counts.values())])
 
     def question(self, title: str) -> str:
         if title not in self.questions:
@@ -227,7 +297,7 @@ class _Names:
         return free
 
 
-def _piece(shots: Sequence[_Shot], names: _Names) -> pa.Table:
+def _piece(shots: Sequence[_Shot], names: SilverNames) -> dict[str, pa.Array]:
     columns = {
         field.name: pa.array([_FIXED_OF[field.name](one) for one in shots], field.type) for field in _FIXED
     }
@@ -237,12 +307,13 @@ def _piece(shots: Sequence[_Shot], names: _Names) -> pa.Table:
     counts = [_counts(one.label) for one in shots]
     for tool in dict.fromkeys(tool for found in counts for tool in found):
         columns[names.count(tool)] = pa.array([found[tool] for found in counts], _INT)
-    return pa.table(columns)
+    return columns
 
 
 _FIXED_OF: dict[str, Any] = {
     "data_row_index": lambda one: one.data_row_index,
     "label_index": lambda one: one.label_index,
+    "source": lambda one: one.row.source,
     "data_row_id": lambda one: one.row.id,
     "name": lambda one: one.row.name,
     "split": lambda one: one.row.split,

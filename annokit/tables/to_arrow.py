@@ -95,7 +95,7 @@ def _visit(what: Classification, parent: _Question, found: list[_Question]) -> N
 
 
 def batches(
-    rows: Iterable[DataRow], tables: Sequence[str] | None = None, size: int = _SIZE
+    rows: Iterable[DataRow], tables: Sequence[str] | None = None, size: int = _SIZE, first: int = 0
 ) -> Iterator[dict[str, pa.RecordBatch]]:
     """The rows of the tables, piece by piece, each piece holding whole data rows.
 
@@ -106,6 +106,8 @@ def batches(
         Which of `TABLES`; all by default.
     size : int
         About how many data rows and annotations make a piece.
+    first : int
+        Where `data_row_index` starts to count.
 
     Yields
     ------
@@ -121,7 +123,7 @@ def batches(
     []
     """
     names = tuple(_MAKERS) if tables is None else tables
-    entries = _Entries(0)
+    entries = _Entries(first)
     for row in rows:
         entries.add(row)
         if entries.weight >= size:
