@@ -137,8 +137,8 @@ def loop(source: str, target: str, rows: Any) -> None:
                 if annotation["iscrowd"]:
                     continue
                 head = str(classes[annotation["category_id"]])
-                for row in rows(annotation, image["width"], image["height"]):
-                    file.write(head + " %.6f" * len(row) % tuple(row) + "\n")  # noqa: FURB122 - the loop of a user
+                found = rows(annotation, image["width"], image["height"])
+                file.writelines(head + " %.6f" * len(row) % tuple(row) + "\n" for row in found)
 
 
 def import_loads(source: str, _target: str) -> None:
