@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from annokit import tables
 from annokit.dataset import Dataset
 from annokit.model import DataRow, Label, dump
+from annokit.model.base import Indices
 from annokit.report import Report
 from annokit.run import Run
 
@@ -73,27 +75,29 @@ def _schema(table: str, ontology: bytes) -> pa.Schema:
 
 
 def _count_annotations(batch: pa.RecordBatch, report: Report) -> None:
-    types, kinds = (batch.column(name).to_pylist() for name in ("type", "kind"))
-    for (what, kind), n in Counter(zip(types, kinds, strict=True)).items():
-        report.count("written", "tracks" if what == "track" else f"object:{kind}", n)
-    keyframes = sum(n for n in batch.column("keyframe_count").to_pylist() if n)
-    if keyframes:
-        report.count("written", "keyframes", keyframes)
+    keyframes = batch.column("keyframe_count")  # of tracks alone
+    for found in pc.value_counts(batch.column("kind").filter(keyframes.is_null())).to_pylist():
+        report.count("written", f"object:{found['values']}", found["counts"])
+    tracks = len(batch) - keyframes.null_count
+    if tracks:
+        report.count("written", "tracks", tracks)
+        report.count("written", "keyframes", pc.sum(keyframes).as_py())
 
 
 def _lose_others(piece: Mapping[str, pa.RecordBatch], report: Report) -> None:
     """Account what the annotations table has no place for."""
     annotated = piece["annotations"]
     for table, key in (("data_rows", ["data_row_index"]), ("labels", ["data_row_index", "label_index"])):
-        kept = set(_keys(annotated, key))
-        report.count("written", table, len(kept))
-        names = zip(_keys(piece[table], key), piece[table].column("name").to_pylist(), strict=True)
-        for name in (name for key, name in names if key not in kept):
+        is_kept = np.isin(_numbers(piece[table], key), _numbers(annotated, key))
+        names = piece[table].column("name").to_pylist()
+        for i in np.flatnonzero(~is_kept).tolist():
             problem = "without objects or tracks it has no row in the annotations table; write to a folder"
-            report.lose("no-annotations", table, problem, example=name)
-        if kept:
+            report.lose("no-annotations", table, problem, example=names[i])
+        n = int(is_kept.sum())
+        report.count("written", table, n)
+        if n:
             why = "only names are kept; write to a folder"
-            report.note("annotations-alone", table, why, n=len(kept), lossy=True)
+            report.note("annotations-alone", table, why, n=n, lossy=True)
     for table in ("classifications", "relationships"):
         for name in piece[table].column("name").to_pylist():
             report.lose(
@@ -101,8 +105,12 @@ def _lose_others(piece: Mapping[str, pa.RecordBatch], report: Report) -> None:
             )
 
 
-def _keys(batch: pa.RecordBatch, names: list[str]) -> Iterator[tuple[int, ...]]:
-    return zip(*(batch.column(name).to_pylist() for name in names), strict=True)
+def _numbers(batch: pa.RecordBatch, key: Sequence[str]) -> Indices:
+    """One number for each key of a row, or of a row and something below 2**32 in it."""
+    numbers = np.zeros(len(batch), np.int64)
+    for name in key:
+        numbers = numbers << 32 | batch.column(name).to_numpy()
+    return numbers
 
 
 def _checked(rows: Iterable[DataRow], report: Report) -> Iterator[DataRow]:
@@ -125,6 +133,7 @@ class _TableFile:
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         self._schema = schema
         self._held: list[pa.Table] = []
+        self._rows = self._bytes = 0
         self._out = pq.ParquetWriter(path, schema, compression="zstd", write_page_checksum=True)
 
     def __enter__(self) -> Self:
@@ -139,13 +148,21 @@ class _TableFile:
 
     def add(self, table: pa.Table) -> None:
         """Take rows with the columns of the file."""
-        self._held.append(table.replace_schema_metadata(self._schema.metadata))
-        self._flush(1 if sum(held.nbytes for held in self._held) >= _GROUP_BYTES else _GROUP)
+        self._hold(table.replace_schema_metadata(self._schema.metadata))
+        self._flush(1 if self._bytes >= _GROUP_BYTES else _GROUP)
+
+    def _hold(self, table: pa.Table) -> None:
+        self._held.append(table)
+        self._rows += len(table)
+        self._bytes += table.nbytes
 
     def _flush(self, least: int) -> None:
         """Write full row groups, and a shorter one if `least` rows are left."""
-        held = pa.concat_tables(self._held) if self._held else self._schema.empty_table()
-        while len(held) >= least:
-            self._out.write_table(held.slice(0, _GROUP), row_group_size=_GROUP)
-            held = held.slice(_GROUP)
-        self._held = [held] if len(held) else []
+        if self._rows < least:
+            return
+        left = pa.concat_tables(self._held)
+        self._held, self._rows, self._bytes = [], 0, 0
+        while len(left) >= least:
+            self._out.write_table(left.slice(0, _GROUP), row_group_size=_GROUP)
+            left = left.slice(_GROUP)
+        self._hold(left)
