@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     from annokit.dataset import Dataset
     from annokit.errors import AnnokitError
     from annokit.formats import all_formats as formats
+    from annokit.reading import Part, parts
     from annokit.report import Report
 
 __all__ = [
     "AnnokitError",
     "Dataset",
+    "Part",
     "Report",
     "__version__",
     "consensus",
@@ -31,6 +33,7 @@ __all__ = [
     "insights",
     "model",
     "ontology",
+    "parts",
     "read",
     "write",
 ]
@@ -41,6 +44,8 @@ _HOMES = {
     "Report": ("annokit.report", "Report"),
     "convert": ("annokit.conversion", "convert"),
     "detect": ("annokit.conversion", "detect"),
+    "Part": ("annokit.reading", "Part"),
+    "parts": ("annokit.reading", "parts"),
     "formats": ("annokit.formats", "all_formats"),
     "read": ("annokit.conversion", "read"),
     "write": ("annokit.conversion", "write"),

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
-
-import msgspec
+from typing import Any
 
 from annokit.dataset import Dataset, chained
 from annokit.errors import AccountingError, InputError, UsageError
@@ -17,27 +14,16 @@ from annokit.formats import parse_options, reader_of, writer_of
 from annokit.io.archives import open_source
 from annokit.io.limits import DEFAULT_LIMITS, Limits
 from annokit.io.output import StagedFile, StagedFolder, staged
-from annokit.io.source import Readable, Source, sources
+from annokit.io.source import Readable, Source
 from annokit.model import DataRow
-from annokit.query import where as matching
-from annokit.repair import repair as repaired
+from annokit.pieces import write_rows
+from annokit.reading import Labels, open_labels, wholes
 from annokit.report import Report
 from annokit.run import OnError, Run
-from annokit.select import (
-    assign_splits,
-    choose_labels,
-    note_details,
-    parse_split,
-    rename_classes,
-    select_classes,
-)
-from annokit.video import parse_frames, split_frames, thin_keyframes
+from annokit.steps import Steps
+from annokit.workers import Workers
 
 __all__ = ["Labels", "convert", "detect", "read", "write"]
-
-_Document: TypeAlias = Mapping[str, Any]
-Labels: TypeAlias = "Readable | Source | Sequence[Readable | Source] | _Document | Sequence[_Document]"
-"""What can be read: a path, bytes, a binary stream, a parsed document, or several of one of these."""
 
 
 def detect(source: Readable) -> str:
@@ -93,7 +79,7 @@ def read(
             f"expected on_error raise or skip, got {on_error!r}",
             hint="quarantine needs an output to stand beside: write and convert take it",
         )
-    return _read(_opened(source, limits), format, on_error, limits, options)
+    return _read(open_labels(source, limits), format, on_error, limits, options)
 
 
 def _read(
@@ -103,44 +89,12 @@ def _read(
     limits: Limits,
     options: Mapping[str, Any],
 ) -> Dataset:
-    _tell_apart(opened)
-    for one in opened:
-        one.limits = limits
-    readers = [reader_of(format or detect_format(one).name) for one in opened]
-    known = {field for reader in readers for field in reader.options.__struct_fields__}
-    parts = []
-    for one, reader in zip(opened, readers, strict=True):
-        # of several formats each takes the options it has; one that none has is refused by the first
-        taken = {k: v for k, v in options.items() if k in reader.options.__struct_fields__ or k not in known}
-        parts.append(reader.read(one, parse_options(reader.options, taken, f"reading {one.name}")))
-    dataset = parts[0] if len(parts) == 1 else chained(parts)
-    dataset.on_error, dataset.limits = on_error, limits
+    parts = wholes(opened, format, options, limits)
+    datasets = [part.dataset() for part in parts]
+    dataset = datasets[0] if len(datasets) == 1 else chained(datasets)
+    dataset.on_error, dataset.limits, dataset.parts = on_error, limits, parts
     dataset.paths = tuple(one.origin for one in opened if one.origin is not None)
-    dataset.held = opened
     return dataset
-
-
-def _tell_apart(opened: Sequence[Source]) -> None:
-    """Give sources of one name names of their own: rows are told apart by the source they come from."""
-    seen: dict[str, int] = {}
-    for one in opened:
-        seen[one.name] = seen.get(one.name, 0) + 1
-        if seen[one.name] > 1:
-            one.name = f"{one.name} ({seen[one.name]})"
-
-
-def _opened(source: Labels, limits: Limits = DEFAULT_LIMITS) -> list[Source]:
-    opened = sources(_serialised(source), partial(open_source, limits=limits))
-    return [open_source(one, limits) for one in opened]  # a Source that was given may be an archive
-
-
-def _serialised(source: Any) -> Any:
-    """Parsed documents as the bytes they came from: one as JSON, several as NDJSON."""
-    if isinstance(source, Mapping):
-        return msgspec.json.encode(source)
-    if isinstance(source, list | tuple) and source and isinstance(source[0], Mapping):
-        return b"\n".join(msgspec.json.encode(document) for document in source)
-    return source
 
 
 def write(
@@ -164,6 +118,7 @@ def write(
     report: str | os.PathLike[str] | None = None,
     limits: Limits = DEFAULT_LIMITS,
     progress: Callable[[int], None] | None = None,
+    workers: int = 1,
     **options: Any,
 ) -> Report:
     """Write a dataset, or an iterable of data rows, as training data; all of it or nothing.
@@ -201,6 +156,10 @@ def write(
         Read the output again and compare the counts before it takes its place.
     report : path, optional
         Where the report goes; by default ``TARGET.report.json``.
+    workers : int
+        How many processes share the work, where the dataset comes from `read` and its source can be cut; the
+        output is the same byte for byte. A script that is not guarded by ``if __name__ == "__main__":`` can
+        have one only.
     **options
         The format's write options, see `annokit formats`.
 
@@ -226,19 +185,24 @@ def write(
     beside = StagedFile(report or f"{Path(target)}.report.json", overwrite=True, sources=dataset.paths)
     is_file = writer.target == "file" or (writer.target == "either" and Path(target).suffix == ".parquet")
     place = (StagedFile if is_file else StagedFolder)(target, overwrite=overwrite, sources=dataset.paths)
-    with staged(beside, put_aside, place):
+    steps = Steps(
+        labels=labels,
+        where=where,
+        classes=classes,
+        rename=rename or {},
+        repair=repair,
+        split=split,
+        seed=seed,
+        video_frames=video_frames,
+        keyframes_within=keyframes_within,
+        note_details=not writer.keeps_details,
+    )
+    with staged(beside, put_aside, place), Workers(workers) as pool:
         run = Run(
             on_error=on_error, report=account, quarantine=put_aside.path, limits=limits, progress=progress
         )
-        videos = _Videos(video_frames, keyframes_within)
-        chosen = _chosen(dataset, account, labels, where, classes, rename, split, seed, videos)
-        chosen = repaired(chosen, repair)
-        if not writer.keeps_details:
-            chosen = note_details(chosen)
         with run:
-            writer.write(chosen, place.path, given, run)
-        if not run.finished:
-            raise AccountingError("the writer stopped before the last row", hint="a bug in annokit")
+            write_rows(dataset, steps, format, place.path, given, run, pool)
         account.check()
         _check_readable(account)
         if strict:
@@ -258,54 +222,6 @@ def _check_readable(account: Report) -> None:
             f"none of {read} records could be read, the first: {first.examples[0]}",
             hint="is it the right format? nothing was written",
         )
-
-
-def _chosen(
-    dataset: Dataset,
-    account: Report,
-    labels: str | None,
-    where: str | None,
-    classes: Sequence[str] | None,
-    rename: Mapping[str, str] | None,
-    split: str | None,
-    seed: int,
-    videos: _Videos,
-) -> Dataset:
-    """The dataset behind every step that was asked for.
-
-    Splits come before frames, so that those of one video stay together, and after the condition, so that shares are
-    exact; frames of a video for which it holds are asked again, each by itself.
-    """
-    account.count("read", "categories", len(dataset.ontology.tools))
-    chosen = choose_labels(dataset, labels)
-    if where is not None:
-        chosen = matching(chosen, where)
-    if split:
-        chosen = assign_splits(chosen, parse_split(split), seed)
-    chosen = videos.through(chosen)
-    if where is not None and videos.frames is not None:
-        chosen = matching(chosen, where)
-    chosen = rename_classes(chosen, rename or {})
-    renamed = len(chosen.ontology.tools)
-    account.count("merged", "categories", len(dataset.ontology.tools) - renamed)
-    if classes is not None:
-        chosen = select_classes(chosen, classes)
-        dropped = renamed - len(chosen.ontology.tools)
-        if dropped:
-            account.lose("class-not-chosen", "categories", "it is not among --classes", n=dropped)
-    return chosen
-
-
-class _Videos(NamedTuple):
-    """What becomes of videos."""
-
-    frames: str | int | None
-    within: float | None
-
-    def through(self, dataset: Dataset) -> Dataset:
-        if self.within is not None:
-            dataset = thin_keyframes(dataset, self.within)
-        return dataset if self.frames is None else split_frames(dataset, parse_frames(self.frames))
 
 
 def _verify(written: Path, format: str, account: Report) -> None:
@@ -357,7 +273,7 @@ def convert(
     1
     """
     writer_of(to)  # an unknown target is said before anything is read
-    opened = _opened(source, options.get("limits", DEFAULT_LIMITS))
+    opened = open_labels(source, options.get("limits", DEFAULT_LIMITS))
     names = {format} if format else {detect_format(one).name for one in opened}
     known = {field for name in names for field in reader_of(name).options.__struct_fields__}
     writing = writer_of(to).options.__struct_fields__

@@ -17,7 +17,7 @@ from annokit.run import OnError, Run
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Dataset", "OntologyBuilder", "Outline", "RowKey", "chained"]
+__all__ = ["Dataset", "OntologyBuilder", "Outline", "RowKey", "chained", "joined", "merged"]
 
 
 class RowKey(msgspec.Struct, frozen=True, gc=False):
@@ -32,6 +32,35 @@ class Outline(msgspec.Struct, frozen=True):
 
     ontology: Ontology
     keys: Sequence[RowKey]
+
+
+def joined(outlines: Iterable[Outline]) -> Outline:
+    """The outline of what consists of parts, as a pass over the whole would find it.
+
+    >>> found = Outline(Ontology(tools=(Tool(name="car", kind="box"),)), [RowKey("a.jpg", "r1")])
+    >>> joined([found, found]).ontology == found.ontology
+    True
+    """
+    builder, keys = OntologyBuilder(), list[RowKey]()
+    for outline in outlines:
+        builder.add_ontology(outline.ontology)
+        keys.extend(outline.keys)
+    return Outline(builder.build(), keys)
+
+
+def merged(outlines: Sequence[Outline]) -> Outline:
+    """The outline of several datasets one after the other; classes of one name become one class."""
+    tools: dict[str, Tool] = {}
+    questions: dict[str, Tool] = {}
+    keys: list[RowKey] = []
+    for outline in outlines:
+        for tool in outline.ontology.tools:
+            tools.setdefault(tool.name, tool)
+        for question in outline.ontology.classifications:
+            questions.setdefault(question.name, question)
+        keys.extend(outline.keys)
+    ontology = Ontology(tools=tuple(tools.values()), classifications=tuple(questions.values()))
+    return Outline(ontology, keys)
 
 
 class Dataset:
@@ -80,7 +109,9 @@ class Dataset:
         self.source = source
         self.size = size
         self.paths: tuple[Path, ...] = ()
-        self.held: object = None  # what has to live as long: an unpacked archive goes away with its source
+        self.parts: Sequence[
+            object
+        ] = ()  # what it is read from; an unpacked archive goes away with its source
 
     @classmethod
     def from_rows(cls, rows: Sequence[DataRow], ontology: Ontology | None = None) -> Dataset:
@@ -190,6 +221,10 @@ class Dataset:
         """This dataset with every pass led through `step`, which accounts what it takes away."""
         return _Derived(self, step, outline)
 
+    def set_outline(self, outline: Callable[[], Outline]) -> None:
+        """Say what the first pass would find out: of a part, the outline of the whole."""
+        self._make_outline, self._outline = outline, None
+
     @property
     def outline(self) -> Outline:
         """Classes and names, found once and kept."""
@@ -261,22 +296,9 @@ def chained(parts: Sequence[Dataset]) -> Dataset:
         for part in parts:
             yield from part._rows(run)
 
-    def outline() -> Outline:
-        tools: dict[str, Tool] = {}
-        questions: dict[str, Tool] = {}
-        keys: list[RowKey] = []
-        for part in parts:
-            for tool in part.ontology.tools:
-                tools.setdefault(tool.name, tool)
-            for question in part.ontology.classifications:
-                questions.setdefault(question.name, question)
-            keys.extend(part.outline.keys)
-        ontology = Ontology(tools=tuple(tools.values()), classifications=tuple(questions.values()))
-        return Outline(ontology, keys)
-
     return Dataset(
         rows,
-        outline=outline,
+        outline=lambda: merged([part.outline for part in parts]),
         source=", ".join(part.source for part in parts),
         size=sum(part.size for part in parts),
     )
@@ -314,6 +336,15 @@ class OntologyBuilder:
     def add_classification(self, classification: Classification) -> None:
         """Take in one question about a whole data row, with its answers."""
         _see_question(self._questions, classification)
+
+    def add_ontology(self, ontology: Ontology) -> None:
+        """Take in the classes of a part that was collected elsewhere."""
+        for tool in ontology.tools:
+            seen = self.add_tool(tool.name, tool.id, tool.kind, tool.value)
+            for question in tool.classifications:
+                _see_tool(seen.questions, question)
+        for question in ontology.classifications:
+            _see_tool(self._questions, question)
 
     def build(self) -> Ontology:
         """The ontology so far."""
@@ -372,6 +403,18 @@ def _see_question(into: dict[tuple[str | None, str], _Seen], question: Classific
         _, nested = seen.options.setdefault((answer.option_id, answer.name), (answer, {}))
         for follow_up in answer.classifications:
             _see_question(nested, follow_up)
+
+
+def _see_tool(into: dict[tuple[str | None, str], _Seen], tool: Tool) -> None:
+    """What `_see_question` does, for a question that was collected already."""
+    seen = _see(into, tool.name, tool.id, tool.kind, tool.value)
+    for question in tool.classifications:
+        _see_tool(seen.questions, question)
+    for option in tool.options:
+        answer = Answer(name=option.name, option_id=option.id, value=option.value)
+        _, nested = seen.options.setdefault((option.id, option.name), (answer, {}))
+        for follow_up in option.classifications:
+            _see_tool(nested, follow_up)
 
 
 def _keys(rows: Iterable[DataRow]) -> list[RowKey]:

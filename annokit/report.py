@@ -204,14 +204,35 @@ class Report:
         n: int,
         level: Literal["lost", "changed", "note"],
     ) -> None:
+        loss = self._named(code, kind, message, level)
+        loss.count += n
+        if example is not None and len(loss.examples) < _EXAMPLES:
+            loss.examples.append(str(example))
+
+    def _named(self, code: str, kind: str, message: str, level: Literal["lost", "changed", "note"]) -> Loss:
         loss = self._losses.get((code, kind, level))
         if loss is None:
             loss = self._losses[code, kind, level] = Loss(code, kind, 0, message, [], level)
         elif message != loss.message.removesuffix(_OTHERS):
             loss.message = loss.message.removesuffix(_OTHERS) + _OTHERS
-        loss.count += n
-        if example is not None and len(loss.examples) < _EXAMPLES:
-            loss.examples.append(str(example))
+        return loss
+
+    def add(self, part: Report) -> None:
+        """Take in the account of a part that came after what is here already.
+
+        >>> whole, part = Report(), Report()
+        >>> part.lose("no-place", "object:line", "COCO has no lines", example="r1")
+        >>> whole.add(part)
+        >>> whole.add(part)
+        >>> whole.losses[0].count, whole.losses[0].examples
+        (2, ['r1', 'r1'])
+        """
+        for kind, row in part.kinds.items():
+            self.kinds[kind].update(row)
+        for loss in part.losses:
+            mine = self._named(loss.code, loss.kind, loss.message, loss.level)
+            mine.count += loss.count
+            mine.examples += loss.examples[: _EXAMPLES - len(mine.examples)]
 
     @property
     def losses(self) -> list[Loss]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, Literal, Self, TypeAlias
@@ -92,16 +93,35 @@ class Run:
             raise error
         self._rejected += 1
         if self._rejected > self.limits.max_errors:
-            raise LimitExceeded(
-                f"more than max_errors={self.limits.max_errors} bad records, the last: {error}",
-                hint="is this the right format? name it with --from, or raise --max-errors",
-            ) from error
+            raise self._too_many(str(error)) from error
         self.report.count("read", kind)
         column: Literal["skipped", "quarantined"] = "skipped"
         if self.on_error == "quarantine":
             column = "quarantined"
             self._put_aside(error, kind, raw, format, context)
         self.report.lose(error.code, kind, error.problem, example=str(error), column=column)
+
+    def add(self, part: Report, put_aside: Path) -> None:
+        """Take in the account of a part of the source, and the file of what was put aside of it."""
+        self.report.add(part)
+        self._rejected += part.total("skipped") + part.total("quarantined")
+        if self._rejected > self.limits.max_errors:
+            examples = [loss.examples[-1] for loss in part.losses if loss.lossy and loss.examples]
+            raise self._too_many(examples[-1] if examples else "")
+        if put_aside.exists() and self._quarantine is not None:
+            with put_aside.open(encoding="utf-8", newline="\n") as lines:
+                shutil.copyfileobj(lines, self._opened(self._quarantine))
+
+    def _too_many(self, last: str) -> LimitExceeded:
+        return LimitExceeded(
+            f"more than max_errors={self.limits.max_errors} bad records, the last: {last}",
+            hint="is this the right format? name it with --from, or raise --max-errors",
+        )
+
+    def _opened(self, quarantine: Path) -> IO[str]:
+        if self._handle is None:
+            self._handle = quarantine.open("w", encoding="utf-8", errors="backslashreplace", newline="\n")
+        return self._handle
 
     def _put_aside(
         self, error: AnnokitError, kind: str, raw: bytes | None, format: str, context: Context | None
@@ -120,11 +140,7 @@ class Run:
             line |= _as_text(raw) | {"sha256": hashlib.sha256(raw).hexdigest()}
         if context is not None:
             line["context"] = context()
-        if self._handle is None:
-            self._handle = self._quarantine.open(
-                "w", encoding="utf-8", errors="backslashreplace", newline="\n"
-            )
-        self._handle.write(json.dumps(line, ensure_ascii=False) + "\n")
+        self._opened(self._quarantine).write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
 def _as_text(raw: bytes) -> dict[str, str]:

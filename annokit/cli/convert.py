@@ -70,6 +70,13 @@ def _renames(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ..
 @click.option("--strict", is_flag=True, help="Write nothing when anything would be lost.")
 @click.option("--overwrite", is_flag=True, help="Replace DST.")
 @click.option("--verify", is_flag=True, help="Read the output again before it takes its place.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="How many processes share the work.",
+)
 @click.option("--report", metavar="FILE", help="Where the report goes.  [default: DST.report.json]")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")

@@ -12,7 +12,7 @@ import types
 from typing import Any
 
 from annokit.errors import InputError, UsageError, Where
-from annokit.formats._base import Format, Head, NoOptions, Options, Reader, Writer, parse_options
+from annokit.formats._base import Format, Head, NoOptions, Options, Pieces, Reader, Writer, parse_options
 from annokit.io.source import Source
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Head",
     "NoOptions",
     "Options",
+    "Pieces",
     "Reader",
     "Writer",
     "all_formats",

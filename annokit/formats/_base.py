@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 import msgspec
 
@@ -14,7 +14,7 @@ from annokit.errors import UsageError
 from annokit.io.source import Source
 from annokit.run import Run
 
-__all__ = ["Format", "Head", "NoOptions", "Options", "Reader", "Writer", "parse_options"]
+__all__ = ["Format", "Head", "NoOptions", "Options", "Pieces", "Reader", "Writer", "parse_options"]
 
 _O = TypeVar("_O", bound="Options")
 
@@ -41,17 +41,52 @@ class Head(msgspec.Struct, frozen=True):
         return self.path is not None and self.path.is_dir()
 
 
+Cut: TypeAlias = Callable[..., list[Source]]
+
+
+def uncut(source: Source, size: int, *, numbered: bool = True) -> list[Source]:  # noqa: ARG001
+    """How a format is cut whose sources can only be read as a whole."""
+    return [source]
+
+
 class Reader(msgspec.Struct, Generic[_O], frozen=True):
-    """How a format is read: the function is given the source, the options and nothing to print to."""
+    """How a format is read: the function is given the source, the options and nothing to print to.
+
+    `cut` makes parts of about so many bytes of a source, which read one after the other are the whole.
+    """
 
     read: Callable[[Source, _O], Dataset]
     options: type[_O]
+    cut: Cut = uncut
+
+
+class Pieces(msgspec.Struct, Generic[_O], frozen=True):
+    """How a format is written by several processes at once.
+
+    Attributes
+    ----------
+    make : callable
+        From a part of the dataset to picklable pieces of the output. Its `outline` is that of the whole, and
+        what it writes into the target has names that no other part uses.
+    join : callable
+        Makes the output of all pieces, in order, in one process.
+    suits : callable
+        Whether parts can be written apart, which may depend on the options.
+    """
+
+    make: Callable[[Dataset, Path, _O, Run], Iterator[Any]]
+    join: Callable[[Iterator[Any], Dataset, Path, _O, Run], None]
+    suits: Callable[[Dataset, _O], bool] = lambda _dataset, _options: True
+
+    def write(self, dataset: Dataset, target: Path, options: _O, run: Run) -> None:
+        """Both steps, for a dataset as a whole."""
+        self.join(self.make(dataset, target, options, run), dataset, target, options, run)
 
 
 class Writer(msgspec.Struct, Generic[_O], frozen=True):
     """How a format is written: all rows of a dataset to one staged file or folder, accounted in the run.
 
-    `keeps_details` says that metadata and attachments of rows, and who made a label and when, are kept;
+    `pieces` is the same in two steps, where there is such a way. `keeps_details` says that metadata and attachments of rows, and who made a label and when, are kept;
     `keeps_splits` that the output tells train from val.
     """
 
@@ -60,6 +95,7 @@ class Writer(msgspec.Struct, Generic[_O], frozen=True):
     target: Literal["file", "folder", "either"]
     keeps_details: bool = False
     keeps_splits: bool = True
+    pieces: Pieces[_O] | None = None
 
 
 class Format(msgspec.Struct, frozen=True):

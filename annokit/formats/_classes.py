@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 
-from annokit.errors import UsageError
+from annokit.errors import AccountingError, UsageError
 from annokit.model import ObjectAnnotation, Ontology, Tool, Track
 from annokit.report import Report
 
@@ -63,6 +63,24 @@ class Classes:
             self._known[key] = found
         return found
 
+    @property
+    def found_later(self) -> tuple[Tool, ...]:
+        """The classes that the ontology lacks and that occurred."""
+        return tuple(self.tools[self._distinct :])
+
+    def add_found(self, tools: Sequence[Tool]) -> None:
+        """Take in what another instance `found_later`, under the same numbers.
+
+        Raises
+        ------
+        AccountingError
+            Two of several that number the parts of a dataset found some: their numbers may differ.
+        """
+        if tools and self.found_later:
+            raise AccountingError(f"the class {tools[0].name!r} is not in the dataset's ontology")
+        for tool in tools:
+            self._append(tool)
+
     def require_all(self, ids: Mapping[str, int]) -> None:
         """Raise UsageError unless `ids` numbers every class, each with a number of its own."""
         missing = [name for name in self.names if name not in ids]
@@ -81,7 +99,6 @@ class Classes:
 
     def account(self, report: Report, left_out: int = 0) -> None:
         """Count the classes of the ontology as written but for those left out, or merged where they share a name."""
-        found_later = len(self.tools) - self._distinct
-        report.count("read", "categories", found_later)
+        report.count("read", "categories", len(self.found_later))
         report.count("written", "categories", len(self.tools) - left_out)
         report.count("merged", "categories", self._given - self._distinct)

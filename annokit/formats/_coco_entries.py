@@ -27,7 +27,7 @@ _Size = tuple[int | None, int | None]
 def entries(
     sizes: Sequence[_Size], objects: Sequence[ObjectAnnotation], report: Report, *, results: bool = False
 ) -> list[dict[str, Any] | None]:
-    """The entry of each object without its ids; None where it had to be lost, which is accounted.
+    """The entry of each object without its id and that of its image; None where it had to be lost, which is accounted.
 
     `sizes` are the heights and widths of the images. Keys an object brought from COCO are kept. `results`
     have a score, outlines as runs, and of all other keys only those that were there.
@@ -40,8 +40,7 @@ def entries(
     for place, index in enumerate(good):
         one = chosen[place]
         kept = _kept(one)
-        entry: dict[str, Any] = {} if results else {"id": None}
-        entry |= {"image_id": None, "category_id": None}
+        entry: dict[str, Any] = {"category_id": None}
         entry |= _segmentation(one.geometry, kept, strings.get(place), sizes[index], results)
         if isinstance(one.geometry, Keypoints):
             entry |= _keypoints(one.geometry, results)

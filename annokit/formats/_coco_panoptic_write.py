@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from annokit.dataset import Dataset
 from annokit.formats._classes import Classes
 from annokit.formats._coco_entries import own_keys
-from annokit.formats._coco_write import Categories, Ids, WriteOptions, image_entry
+from annokit.formats._coco_write import Categories, Ids, WriteOptions, identified, image_entry
 from annokit.geometry import FARTHEST
 from annokit.geometry.pixels import drawable, pixels_of
 from annokit.io.names import SafeNames
@@ -51,7 +51,7 @@ def write(dataset: Dataset, target: Path, options: WriteOptions, run: Run) -> No
         out.write(b'"images":[\n')
         for index, row in enumerate(drawable(dataset.rows(run), run)):
             image_id = ids.give(row.extra.get("coco", {}).get("id"), row.source)
-            out.write(b",\n" * (index > 0) + _ENCODER.encode(image_entry(row, image_id)))
+            out.write(b",\n" * (index > 0) + identified(_ENCODER.encode(image_entry(row)), b"id", image_id))
             report.count("written", "data_rows")
             found = painter.paint(row)
             if found is not None:

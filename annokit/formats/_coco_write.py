@@ -6,14 +6,14 @@ import tempfile
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Annotated, Any
+from typing import IO, Annotated, Any, NamedTuple
 
 import msgspec
 import numpy as np
 from msgspec import Meta
 
 from annokit.dataset import Dataset
-from annokit.formats._base import Options
+from annokit.formats._base import Options, Pieces
 from annokit.formats._classes import Classes
 from annokit.formats._coco_entries import entries, own_keys
 from annokit.formats._coco_wire import ABSENT, POSITION
@@ -37,7 +37,7 @@ from annokit.model import (
 from annokit.report import Report, census, kind_of
 from annokit.run import Run
 
-__all__ = ["Categories", "Ids", "Spool", "WriteOptions", "image_entry", "spool_rows", "write"]
+__all__ = ["PIECES", "Categories", "Ids", "Spool", "WriteOptions", "encoded", "identified", "image_entry"]
 
 _BATCH = 500
 _ENCODER = msgspec.json.Encoder()
@@ -53,8 +53,51 @@ class WriteOptions(Options, frozen=True):
     ] = None
 
 
-def write(dataset: Dataset, target: Path, options: WriteOptions, run: Run) -> None:
-    """Write all rows to `target`, images in the order of the rows.
+class Batch(NamedTuple):
+    """Some rows and their annotations, encoded but for ids, which are counted over the whole file.
+
+    Attributes
+    ----------
+    images : list of bytes
+        Empty where the file has none.
+    own_images : list of (int, str or None), str or None
+        What each row is called in its source, and the source.
+    entries : list of bytes
+        The annotations of all rows.
+    rows : list of int
+        The place of the row of each.
+    own : list of (int, str or None), int or None
+        What it is called in its source, and its place in the source's own order.
+    found : tuple of Tool
+        Classes that occurred, but are not in the ontology.
+    """
+
+    images: list[bytes]
+    own_images: list[tuple[int | str | None, str | None]]
+    entries: list[bytes]
+    rows: list[int]
+    own: list[tuple[int | str | None, int | None]]
+    found: tuple[Tool, ...] = ()
+
+
+def make(dataset: Dataset, _target: Path, options: WriteOptions, run: Run) -> Iterator[Batch]:
+    """The images and annotations of a dataset, or of a part of one."""
+    report = run.report
+    classes = Classes(dataset.ontology, merge_names=False)
+    categories = Categories(classes, options.ids)
+    for rows, batch in encoded(dataset.rows(run), categories, report):
+        report.count("written", "data_rows", len(rows))
+        for row in rows:
+            if row.asset.width is None or row.asset.height is None:
+                why = "the image has no size there, which tools that draw masks need"
+                report.note("no-image-size", "data_rows", why, example=row.name, lossy=True)
+        yield batch._replace(images=[_ENCODER.encode(image_entry(row)) for row in rows])
+    if classes.found_later:
+        yield Batch([], [], [], [], [], classes.found_later)
+
+
+def join(batches: Iterator[Batch], dataset: Dataset, target: Path, options: WriteOptions, run: Run) -> None:
+    """Write the document to `target`, images in the order of the rows.
 
     Ids, areas and other keys that came from COCO go back as they were, annotations in the file's own
     order. From other sources ids count from 1, areas are those of the pixels pycocotools draws (for
@@ -65,19 +108,18 @@ def write(dataset: Dataset, target: Path, options: WriteOptions, run: Run) -> No
     categories = Categories(classes, options.ids)
     kept = ontology.extra.get("coco", {})
     with tempfile.TemporaryFile(dir=target.parent) as handle, target.open("wb") as out:
-        spool = Spool(handle, report)
+        spool = Spool(handle)
         out.write(b"{")
         for key, value in kept.items():
             if key != ABSENT:
                 out.write(_ENCODER.encode(key) + b":" + _ENCODER.encode(value) + b",\n")
         out.write(b'"images":[\n')
         separator = b""
-        for row, image_id, _ in spool_rows(dataset.rows(run), spool, categories):
-            out.write(separator + _ENCODER.encode(image_entry(row, image_id)))
-            report.count("written", "data_rows")
-            if row.asset.width is None or row.asset.height is None:
-                why = "the image has no size there, which tools that draw masks need"
-                report.note("no-image-size", "data_rows", why, example=row.name, lossy=True)
+        for batch in batches:
+            classes.add_found(batch.found)
+            ids = spool.add(batch)
+            images = [identified(image, b"id", own) for image, own in zip(batch.images, ids, strict=True)]
+            out.write(separator * bool(images) + b",\n".join(images))
             separator = b",\n"
         out.write(b"\n]")
         absent = kept.get(ABSENT, ())
@@ -92,31 +134,41 @@ def write(dataset: Dataset, target: Path, options: WriteOptions, run: Run) -> No
     classes.account(report)
 
 
-def spool_rows(
-    rows: Iterable[DataRow], spool: Spool, categories: Categories, *, results: bool = False
-) -> Iterator[tuple[DataRow, int | str, int]]:
-    """Put the annotations of all rows into the spool: each row with its image id and how many it gave."""
-    image_ids, annotation_ids = Ids(), Ids()
+PIECES = Pieces(make=make, join=join)
+
+
+def encoded(
+    rows: Iterable[DataRow], categories: Categories, report: Report, *, results: bool = False
+) -> Iterator[tuple[Sequence[DataRow], Batch]]:
+    """The rows, some at a time, with their annotations; the images are left to the caller."""
     has_captions = len(categories) == 0
     for batch in batched(rows, _BATCH):
-        ids = [image_ids.give(row.extra.get("coco", {}).get("id"), row.source) for row in batch]
         places = [
             (index, annotation)
             for index, row in enumerate(batch)
-            for annotation in _writable(row, has_captions, spool.report)
+            for annotation in _writable(row, has_captions, report)
         ]
-        found = [0] * len(batch)
+        made = Batch([], [(row.extra.get("coco", {}).get("id"), row.source) for row in batch], [], [], [])
         with paused_gc():
-            for (index, one), entry in zip(places, _made(batch, places, spool.report, results), strict=True):
-                if entry is None or not categories.fill_in(entry, one, spool.report):
+            for (index, one), entry in zip(places, _made(batch, places, report, results), strict=True):
+                if entry is None or not categories.fill_in(entry, one, report):
                     continue
-                kept, source = one.extra.get("coco", {}), batch[index].source
-                if not results or "id" in kept:
-                    entry["id"] = annotation_ids.give(kept.get("id"), source)
-                entry["image_id"] = ids[index]
-                spool.add(kind_of(one), _ENCODER.encode(entry), kept.get(POSITION), source)
-                found[index] += 1
-        yield from zip(batch, ids, found, strict=True)
+                report.count("written", kind_of(one))
+                kept = one.extra.get("coco", {})
+                entry.pop("id", None)
+                made.entries.append(_ENCODER.encode(entry))
+                made.rows.append(index)
+                made.own.append((kept.get("id"), kept.get(POSITION)))
+        yield batch, made
+
+
+def identified(entry: bytes, key: bytes, id: int | str) -> bytes:
+    """An encoded object with an id before all else in it.
+
+    >>> identified(b'{"area":2.0}', b"id", 7)
+    b'{"id":7,"area":2.0}'
+    """
+    return b'{"%b":%b,%b' % (key, _ENCODER.encode(id), entry[1:])
 
 
 def _made(
@@ -185,10 +237,10 @@ def _lose_answers(annotation: _Writable, row: DataRow, report: Report) -> None:
     report.lose_all("no-place", +nested, "COCO has no place for answers", example=row.name)
 
 
-def image_entry(row: DataRow, image_id: int | str) -> dict[str, Any]:
-    """The image of a row as it stands in the file."""
+def image_entry(row: DataRow) -> dict[str, Any]:
+    """The image of a row as it stands in the file, without its id."""
     kept = row.extra.get("coco", {})
-    entry: dict[str, Any] = {"id": image_id, "file_name": (kept and row.external_id) or row.name}
+    entry: dict[str, Any] = {"file_name": (kept and row.external_id) or row.name}
     entry |= {"width": row.asset.width, "height": row.asset.height}
     known = {name: value for name, value in entry.items() if value is not None}
     return known | {name: value for name, value in kept.items() if name != "id"}
@@ -246,14 +298,16 @@ class Categories:
 
     def id_of(self, annotation: ObjectAnnotation) -> int:
         """The category id of an object."""
-        index = self._classes.index(annotation)
+        return self._id(self._classes.index(annotation))
+
+    def _id(self, index: int) -> int:
         while len(self._ids) <= index:
             self._ids.append(max(self._ids, default=0) + 1)
         return self._ids[index]
 
     def entries(self) -> list[dict[str, Any]]:
         """The categories as they stand in the file."""
-        return [_category(tool, self._ids[index]) for index, tool in enumerate(self._classes.tools)]
+        return [_category(tool, self._id(index)) for index, tool in enumerate(self._classes.tools)]
 
 
 def _category(tool: Tool, id: int) -> dict[str, Any]:
@@ -267,11 +321,14 @@ def _category(tool: Tool, id: int) -> dict[str, Any]:
 
 
 class Spool:
-    """Encoded annotations on disk, with their places, so that memory does not grow with their number."""
+    """Annotations on disk, with their ids and places, so that memory does not grow with their number.
 
-    def __init__(self, handle: IO[bytes], report: Report) -> None:
-        self.report = report
-        self._handle = handle
+    Of `results` only those get an id that had one.
+    """
+
+    def __init__(self, handle: IO[bytes], *, results: bool = False) -> None:
+        self._handle, self._results = handle, results
+        self._image_ids, self._annotation_ids = Ids(), Ids()
         self._ends = array("q", [0])
         self._positions = array("q")
         self._source: str | None = None
@@ -279,13 +336,23 @@ class Spool:
     def __len__(self) -> int:
         return len(self._positions)
 
-    def add(self, kind: str, entry: bytes, position: int | None, source: str | None) -> None:
-        """Append one annotation; `position` is its place in the own order of its source."""
+    def add(self, batch: Batch) -> list[int | str]:
+        """Append the annotations of some rows; the ids of these rows."""
+        ids = [self._image_ids.give(own, source) for own, source in batch.own_images]
+        for entry, row, (own, position) in zip(batch.entries, batch.rows, batch.own, strict=True):
+            source = batch.own_images[row][1]
+            text = identified(entry, b"image_id", ids[row])
+            if own is not None or not self._results:
+                text = identified(text, b"id", self._annotation_ids.give(own, source))
+            self._append(text, position, source)
+        return ids
+
+    def _append(self, entry: bytes, position: int | None, source: str | None) -> None:
+        """Append one; `position` is its place in the own order of its source."""
         if not len(self):
             self._source = source
         self._ends.append(self._ends[-1] + self._handle.write(entry))
         self._positions.append(-1 if position is None or source != self._source else position)
-        self.report.count("written", kind)
 
     def copy_to(self, out: IO[bytes]) -> None:
         """Write all annotations, in the source's order if it has one for each."""

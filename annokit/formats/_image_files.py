@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Annotated, Literal, TypeAlias
 
@@ -20,7 +20,7 @@ from annokit.io.photos import Photos
 from annokit.model import DataRow
 from annokit.report import Report, census
 
-__all__ = ["ImageDir", "Images", "Page", "Pages"]
+__all__ = ["ImageDir", "Images", "Page", "Pages", "split_folders"]
 
 Images: TypeAlias = Literal["none", "copy", "link"]
 ImageDir: TypeAlias = Annotated[
@@ -152,20 +152,19 @@ class Pages:
         """The folders with images of the splits that occur."""
         return self._folders
 
-    def splits(self) -> dict[str, str]:
-        """The folders with images by split; train and val always, since Ultralytics insists on them."""
-        order = ("train", "val", "test", *self._folders)
-        found = {split: self._folders[split] for split in order if split in self._folders}
-        first = next(iter(found), "train")
-        for split in ("train", "val"):
-            if split not in found:
-                message = (
-                    f"there is no {split} split; data.yaml repeats {first}, since a trainer insists on it"
-                )
-                self._report.note(f"no-{split}-split", "data_rows", message)
-        folder = found.get(first, "images/train")
-        (self._target / folder).mkdir(parents=True, exist_ok=True)
-        return {"train": folder, "val": folder, **found}
+
+def split_folders(folders: Mapping[str, str], target: Path, report: Report) -> dict[str, str]:
+    """The folders with images by split; train and val always, since Ultralytics insists on them."""
+    order = ("train", "val", "test", *folders)
+    found = {split: folders[split] for split in order if split in folders}
+    first = next(iter(found), "train")
+    for split in ("train", "val"):
+        if split not in found:
+            message = f"there is no {split} split; data.yaml repeats {first}, since a trainer insists on it"
+            report.note(f"no-{split}-split", "data_rows", message)
+    folder = found.get(first, "images/train")
+    (target / folder).mkdir(parents=True, exist_ok=True)
+    return {"train": folder, "val": folder, **found}
 
 
 def _entry(page: Page) -> ImageName:

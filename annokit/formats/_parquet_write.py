@@ -20,19 +20,26 @@ from annokit.model.base import Indices
 from annokit.report import Report
 from annokit.run import Run
 
-__all__ = ["ONTOLOGY", "write"]
+__all__ = ["ONTOLOGY", "join", "make"]
 
 ONTOLOGY = b"annokit.ontology"
 """The key of the file metadata under which the annotations table carries the classes, as JSON."""
 
+_INDEX = "data_row_index"
 _GROUP = 16384
 _GROUP_BYTES = 64 << 20
 
 
-def write(dataset: Dataset, target: Path, run: Run) -> None:
+def make(dataset: Dataset, run: Run) -> Iterator[Mapping[str, pa.RecordBatch]]:
+    """The tables of a dataset, or of a part of one, as pieces of whole data rows."""
+    return tables.batches(_checked(dataset.rows(run), run.report))
+
+
+def join(
+    made: Iterable[Mapping[str, pa.RecordBatch]], dataset: Dataset, target: Path, report: Report
+) -> None:
     """All tables into `target` if it is a folder, else the annotations table as that file."""
-    ontology, report = dataset.ontology, run.report
-    pieces = tables.batches(_checked(dataset.rows(run), report))
+    ontology, pieces = dataset.ontology, _numbered(made)
     if target.is_dir():
         _write_folder(pieces, target, dump(ontology), report)
         with _TableFile(target / "ontology.parquet", tables.SCHEMAS["ontology"]) as out:
@@ -40,6 +47,21 @@ def write(dataset: Dataset, target: Path, run: Run) -> None:
     else:
         _write_file(pieces, target, dump(ontology), report)
     report.count("written", "categories", len(ontology.tools))
+
+
+def _numbered(pieces: Iterable[Mapping[str, pa.RecordBatch]]) -> Iterator[Mapping[str, pa.RecordBatch]]:
+    """The pieces, with data rows counted over all of them, where those of a part count from 0 again."""
+    rows = 0
+    for piece in pieces:
+        indices = piece["data_rows"].column(_INDEX)
+        shift = rows - indices[0].as_py() if len(indices) else 0
+        rows += len(indices)
+        yield {name: _shifted(batch, shift) for name, batch in piece.items()} if shift else piece
+
+
+def _shifted(batch: pa.RecordBatch, shift: int) -> pa.RecordBatch:
+    place = batch.schema.get_field_index(_INDEX)
+    return batch.set_column(place, batch.schema.field(place), pc.add(batch.column(place), shift))
 
 
 def _write_folder(

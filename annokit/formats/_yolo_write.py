@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from msgspec import Meta
@@ -16,9 +17,9 @@ from msgspec.structs import replace
 from annokit.dataset import Dataset
 from annokit.errors import AccountingError, UsageError
 from annokit.formats import _yolo_classify, _yolo_yaml
-from annokit.formats._base import Options
+from annokit.formats._base import Options, Pieces
 from annokit.formats._classes import Classes
-from annokit.formats._image_files import ImageDir, Images, Page, Pages
+from annokit.formats._image_files import ImageDir, Images, Page, Pages, split_folders
 from annokit.formats._yolo_layout import NAMES_FILE, label_path
 from annokit.formats._yolo_points import corners, poses
 from annokit.formats._yolo_shapes import Drawn, boxes, outlines
@@ -43,7 +44,7 @@ from annokit.model.base import Floats
 from annokit.report import Report, census, kind_of
 from annokit.run import Run
 
-__all__ = ["WriteOptions", "write"]
+__all__ = ["PIECES", "WriteOptions", "write"]
 
 _BATCH = 500
 _AREAL = frozenset((Box, RotatedBox, Polygon, Mask))
@@ -115,29 +116,74 @@ class WriteOptions(Options, frozen=True):
     ] = None
 
 
-def write(dataset: Dataset, target: Path, options: WriteOptions, run: Run) -> None:
-    """Write all rows below `target`: labels for every one, names.ndjson, data.yaml and, if asked, images.
+class Piece(NamedTuple):
+    """What remains to be joined when the label files of some rows are written.
+
+    Attributes
+    ----------
+    names : bytes
+        Their lines of `NAMES_FILE`.
+    folders : dict of str to str
+        The folders of their splits, and of those before them in the same part.
+    found : tuple of Tool
+        Classes that occurred, but are not in the ontology.
+    """
+
+    names: bytes
+    folders: dict[str, str]
+    found: tuple[Tool, ...] = ()
+
+
+def make(dataset: Dataset, target: Path, options: WriteOptions, run: Run) -> Iterator[Piece]:
+    """Write the labels, and if asked the images, of a dataset or a part of one below `target`.
 
     Classes are numbered as the ontology has them, tools of one name being one class. What a label file
     cannot hold is lost under a name; shapes are cut at the border of the image, so that a trainer refuses
     no file.
     """
-    if options.task == "classify":
-        _yolo_classify.write(dataset, target, options, run)
-        return
-    classes = _classes(dataset.ontology, options.ids, run.report)
-    points = _point_count(dataset) if options.task == "pose" else 0
-    draw = _drawing(options.task, points)
+    classes = _classes(dataset.ontology, options.ids, Report())
+    draw = _drawing(options.task, _point_count(dataset, options))
     photos = Photos(folders_of(dataset.paths, options.image_dir))
-    with (target / NAMES_FILE).open("wb") as names:
-        pages = Pages(dataset.outline.keys, target, names, options.images, photos, run.report, label_path)
-        for rows in batched(dataset.rows(run), _BATCH):
-            _write_batch(pages.open(rows), target, classes, options, draw, run.report)
+    names = io.BytesIO()
+    pages = Pages(dataset.outline.keys, target, names, options.images, photos, run.report, label_path)
+    for rows in batched(dataset.rows(run), _BATCH):
+        _write_batch(pages.open(rows), target, classes, options, draw, run.report)
+        yield Piece(names.getvalue(), pages.folders)
+        names.seek(0)
+        names.truncate()
+    if classes.found_later:
+        yield Piece(b"", {}, classes.found_later)
+
+
+def join(pieces: Iterator[Piece], dataset: Dataset, target: Path, options: WriteOptions, run: Run) -> None:
+    """Write names.ndjson and data.yaml."""
+    classes = _classes(dataset.ontology, options.ids, run.report)
+    folders: dict[str, str] = {}
+    with (target / NAMES_FILE).open("wb") as out:
+        for piece in pieces:
+            out.write(piece.names)
+            folders |= piece.folders
+            classes.add_found(piece.found)
     extra = dict(dataset.ontology.extra.get("yolo", {}))
-    own = _own_keys(options, classes.tools, points, extra)
+    own = _own_keys(options, classes.tools, _point_count(dataset, options), extra)
     extra = {key: value for key, value in extra.items() if key not in _yolo_yaml.POSE_KEYS}
-    (target / "data.yaml").write_bytes(_yolo_yaml.dump(classes.names, pages.splits(), extra, own))
+    splits = split_folders(folders, target, run.report)
+    (target / "data.yaml").write_bytes(_yolo_yaml.dump(classes.names, splits, extra, own))
     classes.account(run.report)
+
+
+def suits(dataset: Dataset, options: WriteOptions) -> bool:
+    """Whether parts can be written apart: not rows that only their order tells apart."""
+    keys = dataset.outline.keys
+    return options.task in ("detect", "segment", "obb") and len(set(keys)) == len(keys)
+
+
+PIECES = Pieces(make=make, join=join, suits=suits)
+
+
+def write(dataset: Dataset, target: Path, options: WriteOptions, run: Run) -> None:
+    """Write all rows below `target`: labels for every one, names.ndjson, data.yaml and, if asked, images."""
+    (_yolo_classify.write if options.task == "classify" else PIECES.write)(dataset, target, options, run)
 
 
 def _own_keys(
@@ -158,8 +204,10 @@ def _own_keys(
     return own | ({"confidence": True} if options.confidence else {})
 
 
-def _point_count(dataset: Dataset) -> int:
+def _point_count(dataset: Dataset, options: WriteOptions) -> int:
     """How many keypoints each row has: as the source says, else as many as any object has."""
+    if options.task != "pose":
+        return 0
     shape = dataset.ontology.extra.get("yolo", {}).get("kpt_shape")
     known = [len(tool.keypoints) for tool in dataset.ontology.tools]
     if shape or any(known):

@@ -61,6 +61,10 @@ FORMAT = Format(
     sniff=_sniff,
     reader=Reader(read=_read, options=ReadOptions),
     writer=Writer(
-        write=_coco_write.write, options=_coco_write.WriteOptions, target="file", keeps_splits=False
+        write=_coco_write.PIECES.write,
+        options=_coco_write.WriteOptions,
+        target="file",
+        keeps_splits=False,
+        pieces=_coco_write.PIECES,
     ),
 )

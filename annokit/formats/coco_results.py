@@ -31,7 +31,7 @@ from annokit.formats._coco_wire import (
     decoded,
     repeated,
 )
-from annokit.formats._coco_write import Categories, Spool, WriteOptions, spool_rows
+from annokit.formats._coco_write import Categories, Spool, WriteOptions, encoded
 from annokit.io.gc import paused_gc
 from annokit.io.limits import Limits
 from annokit.io.records import decode_document
@@ -126,11 +126,12 @@ def _write(dataset: Dataset, target: Path, options: WriteOptions, run: Run) -> N
     classes = Classes(dataset.ontology, merge_names=False)
     categories = Categories(classes, options.ids)
     with tempfile.TemporaryFile(dir=target.parent) as handle, target.open("wb") as out:
-        spool = Spool(handle, report)
-        for row, _, found in spool_rows(dataset.rows(run), spool, categories, results=True):
-            if found:
-                report.count("written", "data_rows")
-            else:
+        spool = Spool(handle, results=True)
+        for rows, batch in encoded(dataset.rows(run), categories, report, results=True):
+            spool.add(batch)
+            found = set(batch.rows)
+            report.count("written", "data_rows", len(found))
+            for row in (row for index, row in enumerate(rows) if index not in found):
                 problem = "a results list does not speak of images in which nothing was found"
                 report.lose("no-place", "data_rows", problem, example=row.name)
         out.write(b"[\n")

@@ -18,7 +18,7 @@ from annokit.formats._base import Format, Head, NoOptions, Options, Reader, Writ
 from annokit.formats._classes import Classes
 from annokit.formats._text_entities import TextDir, aligned, documents, spans_of, tags, tokens_of
 from annokit.io.faults import BAD_JSON
-from annokit.io.lines import iter_lines
+from annokit.io.lines import cut_lines, iter_lines
 from annokit.io.source import Source
 from annokit.model import Asset, DataRow, Label
 from annokit.run import Run
@@ -51,6 +51,10 @@ def _sniff(head: Head) -> bool:
 
 def _read(source: Source, _options: NoOptions) -> Dataset:
     return Dataset(lambda run: _rows(source, run), source=source.name, size=source.size)
+
+
+def _cut(source: Source, size: int, *, numbered: bool) -> list[Source]:  # noqa: ARG001
+    return cut_lines(source, size)  # documents without an id are called by the number of their line
 
 
 def _rows(source: Source, run: Run) -> Iterator[DataRow]:
@@ -112,6 +116,6 @@ FORMAT = Format(
     name=_NAME,
     title="Hugging Face tokens and ner_tags, as JSON lines",
     sniff=_sniff,
-    reader=Reader(read=_read, options=NoOptions),
+    reader=Reader(read=_read, options=NoOptions, cut=_cut),
     writer=Writer(write=_write, options=WriteOptions, target="file", keeps_splits=False),
 )

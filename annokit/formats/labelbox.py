@@ -20,6 +20,7 @@ from annokit.formats._labelbox import Masks, ReadOptions, batches
 from annokit.formats._labelbox_outline import outline
 from annokit.formats._labelbox_rows import RowBuilder
 from annokit.formats._labelbox_write import write
+from annokit.io.elements import cut_elements
 from annokit.io.faults import BAD_JSON
 from annokit.io.gc import paused_gc
 from annokit.io.salvage import decoder
@@ -79,6 +80,6 @@ FORMAT = Format(
     name="labelbox",
     title="Labelbox export v2 (NDJSON)",
     sniff=_sniff,
-    reader=Reader(read=_read, options=ReadOptions),
+    reader=Reader(read=_read, options=ReadOptions, cut=cut_elements),
     writer=Writer(write=write, options=NoOptions, target="file", keeps_details=True, keeps_splits=False),
 )

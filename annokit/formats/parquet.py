@@ -8,10 +8,12 @@ their ids, names and annotators, and the classes.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from annokit.dataset import Dataset
-from annokit.formats._base import Format, Head, NoOptions, Reader, Writer
+from annokit.formats._base import Format, Head, NoOptions, Pieces, Reader, Writer
 from annokit.io.source import Source
 from annokit.run import Run
 
@@ -36,16 +38,25 @@ def _read(source: Source, _options: NoOptions) -> Dataset:
     return _parquet_read.read(source)
 
 
-def _write(dataset: Dataset, target: Path, _options: NoOptions, run: Run) -> None:
+def _make(dataset: Dataset, _target: Path, _options: NoOptions, run: Run) -> Iterator[Any]:
     from annokit.formats import _parquet_write
 
-    _parquet_write.write(dataset, target, run)
+    return _parquet_write.make(dataset, run)
 
 
+def _join(pieces: Iterator[Any], dataset: Dataset, target: Path, _options: NoOptions, run: Run) -> None:
+    from annokit.formats import _parquet_write
+
+    _parquet_write.join(pieces, dataset, target, run.report)
+
+
+_PIECES = Pieces(make=_make, join=_join)
 FORMAT = Format(
     name="parquet",
     title="Parquet tables: a folder with everything, or FILE.parquet with the annotations alone",
     sniff=_sniff,
     reader=Reader(read=_read, options=NoOptions),
-    writer=Writer(write=_write, options=NoOptions, target="either", keeps_details=True),
+    writer=Writer(
+        write=_PIECES.write, options=NoOptions, target="either", keeps_details=True, pieces=_PIECES
+    ),
 )

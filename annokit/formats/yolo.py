@@ -44,5 +44,10 @@ FORMAT = Format(
     title="YOLO detect, segment, pose, obb and classify, in Ultralytics' layout",
     sniff=_sniff,
     reader=Reader(read=_yolo_read.read, options=_yolo_read.ReadOptions),
-    writer=Writer(write=_yolo_write.write, options=_yolo_write.WriteOptions, target="folder"),
+    writer=Writer(
+        write=_yolo_write.write,
+        options=_yolo_write.WriteOptions,
+        target="folder",
+        pieces=_yolo_write.PIECES,
+    ),
 )

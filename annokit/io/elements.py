@@ -12,11 +12,11 @@ from msgspec import Raw
 from annokit.errors import InputError, Where
 from annokit.io.faults import BAD_JSON, decode_error
 from annokit.io.limits import DEFAULT_LIMITS, Limits
-from annokit.io.lines import Block, iter_blocks
+from annokit.io.lines import Block, cut_lines, iter_blocks
 from annokit.io.salvage import decoder
 from annokit.io.source import Source
 
-__all__ = ["is_document", "iter_element_blocks"]
+__all__ = ["cut_elements", "is_document", "iter_element_blocks"]
 
 _BLANK = b" \t\r\n"
 
@@ -68,6 +68,9 @@ def iter_element_blocks(
     >>> [block.data for block in iter_element_blocks(Source(b'[{"a": 1},\n {"a": 2}]'))]
     [b'{"a": 1}\n  {"a": 2}']
     """
+    if source.span is not None:
+        yield from iter_blocks(source, limits, block)
+        return
     if is_document(source.head()):
         yield from _document_blocks(source, limits, block)
         return
@@ -77,6 +80,13 @@ def iter_element_blocks(
         empty = empty and not found.too_long and found.data.isspace()
     if empty:
         raise InputError("expected JSON, got an empty file", where=Where(source.name), code="empty")
+
+
+def cut_elements(source: Source, size: int, *, numbered: bool = True) -> list[Source]:
+    """`cut_lines` for a file with one object a line; one JSON document, or a folder, stays whole."""
+    if source.is_dir or is_document(source.head()):
+        return [source]
+    return cut_lines(source, size, numbered=numbered)
 
 
 def _document_blocks(source: Source, limits: Limits, block: int) -> Iterator[Block]:

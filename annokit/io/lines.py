@@ -5,15 +5,16 @@ A block is what a whole-batch decoder takes; lines are for the block in which so
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from annokit.errors import Where
 from annokit.io.limits import DEFAULT_LIMITS, Limits
-from annokit.io.source import Source, reading
+from annokit.io.source import Source, Span, reading
 
-__all__ = ["Block", "Line", "iter_blocks", "iter_lines"]
+__all__ = ["Block", "Line", "cut_lines", "iter_blocks", "iter_lines"]
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -94,22 +95,74 @@ def iter_blocks(source: Source, limits: Limits = DEFAULT_LIMITS, block: int = 4 
     block of its own without data.
     """
     most = limits.max_line_bytes + 1
+    start, stop, line = source.span or Span(0, sys.maxsize, 1)
+    name = source.name if line is not None else f"{source.name}@{start}"
     with source.open() as handle, reading(source.name):
-        offset = len(_BOM) if handle.read(len(_BOM)) == _BOM else 0
-        number = 1
-        while True:
-            data = _whole_lines(handle, offset, min(block, most), most)
+        offset = start or (len(_BOM) if handle.read(len(_BOM)) == _BOM else 0)
+        number = line or 1
+        while offset < stop:
+            data = _whole_lines(handle, offset, min(block, most, stop - offset), most)
             if not data:
                 return
-            found = Block(data, source.name, number, offset)
+            found = Block(data, name, number, offset)
             length = len(data)
             if len(data) == most and data.find(b"\n") < 0:
                 length = _line_length(handle, offset + most) + most
-                found = Block(b"", source.name, number, offset, too_long=length)
+                found = Block(b"", name, number, offset, too_long=length)
                 length += 1
             yield found
             number += data.count(b"\n") or 1
             offset += length
+
+
+def cut_lines(source: Source, size: int, *, numbered: bool = True) -> list[Source]:
+    r"""Cut a file of lines into parts of about `size` bytes that end where a line ends.
+
+    Parameters
+    ----------
+    source : Source
+    size : int
+        The parts depend on it and on the file alone.
+    numbered : bool
+        Whether lines are counted as in the whole file, which reads it once; else from the start of a part.
+
+    Examples
+    --------
+    >>> [part.span for part in cut_lines(Source(b"[1]\n[2]\n[3]\n"), 5)]
+    [Span(start=0, stop=8, line=1), Span(start=8, stop=12, line=3)]
+    >>> [part.span for part in cut_lines(Source(b""), 5)]
+    [None]
+    """
+    if source.span is not None or source.size <= size:
+        return [source]
+    spans, start, line = [], 0, 1
+    with source.open() as handle, reading(source.name):
+        while start < source.size:
+            stop = _next_line(handle, start + size)
+            spans.append(Span(start, stop, line if numbered else None))
+            line += _newlines(handle, start, stop) if numbered else 0
+            start = stop
+    return [source.within(span) for span in spans]
+
+
+def _next_line(handle: BinaryIO, start: int) -> int:
+    """Where the first line that does not start before `start` starts, or the end of the file."""
+    handle.seek(start - 1)
+    while chunk := handle.read(1 << 16):
+        newline = chunk.find(b"\n")
+        if newline >= 0:
+            return handle.tell() - len(chunk) + newline + 1
+    return handle.tell()
+
+
+def _newlines(handle: BinaryIO, start: int, stop: int) -> int:
+    """How many lines end between two places."""
+    handle.seek(start)
+    found = 0
+    while start < stop and (chunk := handle.read(min(1 << 20, stop - start))):
+        found += chunk.count(b"\n")
+        start += len(chunk)
+    return found
 
 
 def _whole_lines(handle: BinaryIO, offset: int, size: int, most: int) -> bytes:

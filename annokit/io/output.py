@@ -30,7 +30,16 @@ from annokit.io.place import (
 )
 from annokit.io.swap import clear_leftovers, put_in_place, remove, staging_path, sync
 
-__all__ = ["MARKER", "StagedFile", "StagedFolder", "staged", "staged_file", "staged_folder", "write_many"]
+__all__ = [
+    "MARKER",
+    "StagedFile",
+    "StagedFolder",
+    "scratch_folder",
+    "staged",
+    "staged_file",
+    "staged_folder",
+    "write_many",
+]
 
 
 class StagedFile:
@@ -215,6 +224,17 @@ def staged_folder(
     part = StagedFolder(target, overwrite=overwrite, sources=sources)
     with staged(part):
         yield part.path
+
+
+@contextmanager
+def scratch_folder(beside: Path) -> Iterator[Path]:
+    """A folder for what is on its way to a staged output; it goes away, at the latest with the next run."""
+    path = staging_path(beside, "staging-")
+    path.mkdir(mode=0o700)
+    try:
+        yield path
+    finally:
+        remove(path)
 
 
 _UNSAFE = re.compile(r"(?:^|/)\.{0,2}(?:/|$)|[\0\\]|^[A-Za-z]:")

@@ -12,17 +12,29 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, TypeAlias
+from typing import Any, BinaryIO, NamedTuple, TypeAlias
 
 from annokit.errors import InputError, UsageError, Where, shown
 from annokit.io.limits import DEFAULT_LIMITS, Limits
 
-__all__ = ["Readable", "Source", "reading", "sources"]
+__all__ = ["Readable", "Source", "Span", "reading", "sources"]
 
 Readable: TypeAlias = "str | os.PathLike[str] | bytes | BinaryIO"
 """What one `Source` can be made from."""
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")  # two letters at least: C:/ is a drive; Path makes // one /
+
+
+class Span(NamedTuple):
+    """A part of a source: bytes of a file, from where a line starts to where one ends.
+
+    `line` is the number of its first line in the file, or None where nobody counted: lines are then counted
+    from its start, and messages name both, as in ``big.ndjson@33554432:17``.
+    """
+
+    start: int
+    stop: int
+    line: int | None
 
 
 class Source:
@@ -41,6 +53,8 @@ class Source:
         The file or folder that was given: for what was unpacked, the archive.
     limits : Limits
         Those of a first pass, which has no run; set by whoever opened it.
+    span : Span or None
+        The part of it that readers are to read; all of it by default.
 
     Examples
     --------
@@ -48,11 +62,13 @@ class Source:
     b'{"id"'
     """
 
-    __slots__ = ("__weakref__", "_content", "limits", "name", "origin", "path")
+    __slots__ = ("__weakref__", "_content", "_whole", "limits", "name", "origin", "path", "span")
 
     def __init__(self, spec: Readable) -> None:
         self.path: Path | None = None
         self.limits = DEFAULT_LIMITS
+        self.span: Span | None = None
+        self._whole: Source | None = None
         self._content: bytes | Path
         if isinstance(spec, bytes | bytearray | memoryview):
             self.name, self._content = "<bytes>", bytes(spec)
@@ -87,6 +103,24 @@ class Source:
             shutil.copyfileobj(stream, out, 1 << 20)
         return copy
 
+    def within(self, span: Span) -> Source:
+        """The same source, of which readers read a part."""
+        part = Source.__new__(Source)
+        part.__setstate__(self.__getstate__() | {"span": span})
+        part._whole = self
+        return part
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What another process needs to open it; a copy of a stream goes away with the original all the same."""
+        return {
+            name: getattr(self, name) for name in ("_content", "limits", "name", "origin", "path", "span")
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._whole = None
+        for name, value in state.items():
+            setattr(self, name, value)
+
     @property
     def is_dir(self) -> bool:
         """Whether it is a folder."""
@@ -94,7 +128,9 @@ class Source:
 
     @property
     def size(self) -> int:
-        """Its length in bytes; 0 for a folder."""
+        """Its length in bytes, or that of the part that is read; 0 for a folder."""
+        if self.span is not None:
+            return self.span.stop - self.span.start
         if isinstance(self._content, bytes):
             return len(self._content)
         with reading(self.name):

@@ -1,0 +1,128 @@
+"""Worker processes that share a piece of work, its results in the order of the tasks.
+
+Started anew, never forked. They end with the process that started them, however it ends.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from annokit.errors import AnnokitError, UsageError
+
+__all__ = ["Workers"]
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_AHEAD = 2
+"""Tasks that wait for a worker, so that none waits for a task."""
+
+
+class Workers:
+    """A number of processes; with one, the work is done right here.
+
+    Parameters
+    ----------
+    count : int
+
+    Raises
+    ------
+    UsageError
+        Less than one.
+
+    Examples
+    --------
+    >>> with Workers(1) as workers:
+    ...     list(workers.map(abs, [-1, 2]))
+    [1, 2]
+    """
+
+    def __init__(self, count: int) -> None:
+        if count < 1:
+            raise UsageError(f"expected at least one worker, got {count}")
+        self.count = count
+        self._pool: ProcessPoolExecutor | None = None
+        self._strangers: set[Any] = set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        if self._pool is None:
+            return
+        if kind is not None:
+            for process in set(multiprocessing.active_children()) - self._strangers:
+                process.terminate()
+        self._pool.shutdown(cancel_futures=True)
+
+    def map(self, function: Callable[[T], R], tasks: Iterable[T]) -> Iterator[R]:
+        """What `function`, which can be imported by its name, gives for each task; an error at its turn."""
+        if self.count == 1:
+            yield from map(function, tasks)
+            return
+        waiting: deque[Future[R]] = deque()
+        with _dying():
+            for task in tasks:
+                waiting.append(self._submit(function, task))
+                if len(waiting) >= self.count + _AHEAD:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+
+    def _submit(self, function: Callable[[T], R], task: T) -> Future[R]:
+        """Hand a task over. A process is started here, if need be: none shall hear of Ctrl-C but this one."""
+        if self._pool is None:
+            self._strangers = set(multiprocessing.active_children())
+            context = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(self.count, mp_context=context, initializer=_end_with_parent)
+        with _no_interrupt():
+            return self._pool.submit(function, task)
+
+
+@contextmanager
+def _no_interrupt() -> Iterator[None]:
+    """Hold SIGINT back; processes that are started meanwhile never get it."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _dying() -> Iterator[None]:
+    try:
+        yield
+    except BrokenProcessPool as error:
+        raise AnnokitError(
+            "a worker process ended before its work was done",
+            hint='fewer workers need less memory; a script needs `if __name__ == "__main__":` around its calls',
+        ) from error
+
+
+def _end_with_parent() -> None:
+    """In a worker: end when the process that started it is gone, and leave Ctrl-C to it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_wait_for_parent, daemon=True).start()
+
+
+def _wait_for_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
