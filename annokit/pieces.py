@@ -41,7 +41,7 @@ def write_rows(
     writer = writer_of(format)
     groups = _cut(dataset, steps, writer)
     parts = list(chain.from_iterable(groups))
-    if workers.count > 1 and len(parts) > 1:
+    if len(parts) > 1:
         each = workers.map(_outline_of, parts)
         found = whole_outline([[next(each) for _ in group] for group in groups])
         dataset.set_outline(lambda: found)

@@ -101,7 +101,8 @@ def iter_blocks(source: Source, limits: Limits = DEFAULT_LIMITS, block: int = 4 
         offset = start or (len(_BOM) if handle.read(len(_BOM)) == _BOM else 0)
         number = line or 1
         while offset < stop:
-            data = _whole_lines(handle, offset, min(block, most, stop - offset), most)
+            room = min(most, stop - offset)
+            data = _whole_lines(handle, offset, min(block, room), room)
             if not data:
                 return
             found = Block(data, name, number, offset)
