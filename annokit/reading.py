@@ -17,6 +17,7 @@ from annokit.formats import detect, parse_options, reader_of
 from annokit.io.archives import open_source
 from annokit.io.limits import DEFAULT_LIMITS, Limits
 from annokit.io.source import Readable, Source, sources
+from annokit.model import Ontology
 from annokit.run import OnError, Run
 
 if TYPE_CHECKING:
@@ -66,14 +67,21 @@ class Part(msgspec.Struct, frozen=True):
         return [msgspec.structs.replace(self, source=piece) for piece in pieces]
 
     def batches(
-        self, table: str = "annotations", *, on_error: OnError = "raise", run: Run | None = None
+        self,
+        table: str = "annotations",
+        *,
+        ontology: Ontology | None = None,
+        on_error: OnError = "raise",
+        run: Run | None = None,
     ) -> Iterator[pa.RecordBatch]:
         """A table of the part, as record batches; the kernel that every engine runs.
 
         Parameters
         ----------
         table : str
-            One of `annokit.tables.TABLES`, or `bronze` or `flat`.
+            One of `annokit.tables.NAMED`.
+        ontology : Ontology, optional
+            Of which `silver` has its columns: that of the whole, so that parts have the same.
         on_error : {"raise", "skip"}
             What to do with a record that cannot be read.
         run : Run, optional
@@ -91,16 +99,13 @@ class Part(msgspec.Struct, frozen=True):
         >>> [batch.num_rows for batch in part.batches("data_rows")]
         [1]
         """
-        from annokit import tables
+        from annokit.tables import named_batches
 
-        rows = self.dataset().rows(run or Run(on_error=on_error, limits=self.source.limits))
-        if table in ("bronze", "flat"):
-            made = (tables.bronze if table == "bronze" else tables.flat)(rows, limits=self.source.limits)
-            yield from made.to_batches()
-            return
+        account = run or Run(on_error=on_error, limits=self.source.limits)
         first = self.source.span.start if self.source.span else 0
-        for piece in tables.batches(rows, [table], first=first):
-            yield piece[table]
+        yield from named_batches(
+            self.dataset().rows(account), table, ontology=ontology, first=first, limits=account.limits
+        )
 
 
 def parts(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -12,12 +13,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import annokit
-from annokit import pieces
+from annokit import pieces, tables
 from annokit.dataset import joined
 from annokit.errors import DecodeError, LimitExceeded, UsageError
 from annokit.io.limits import Limits
@@ -239,3 +241,22 @@ def test_a_dataset_behind_a_step_of_the_user_is_written_as_a_whole(export: Path,
     dataset = annokit.read(export).through(step)
     annokit.write(dataset, tmp_path / "out", format="yolo", workers=2)
     assert (tmp_path / "out" / "images" / "mine").exists() or (tmp_path / "out" / "labels" / "mine").exists()
+
+
+@pytest.mark.parametrize("table", tables.NAMED)
+def test_every_table_comes_from_parts(export: Path, table: str) -> None:
+    whole = annokit.read(export)
+    found = [
+        batch
+        for part in annokit.parts(export, size=4096, numbered=False)
+        for batch in pickle.loads(pickle.dumps(part)).batches(table, ontology=whole.ontology)
+    ]
+    made = pa.Table.from_batches(found, tables.named_schema(table, whole.ontology))
+    expected = whole.to_arrow(table)
+    assert made["source"].equals(expected["source"])
+    index, places = (one["data_row_index"].to_pylist() for one in (made, expected))
+    ranks = dict(zip(index, places, strict=True))
+    assert [ranks[one] for one in index] == places
+    assert sorted(ranks) == list(ranks)
+    if table != "nested":  # it has the index inside, too
+        assert made.drop_columns("data_row_index").equals(expected.drop_columns("data_row_index"))

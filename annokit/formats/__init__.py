@@ -12,7 +12,17 @@ import types
 from typing import Any
 
 from annokit.errors import InputError, UsageError, Where
-from annokit.formats._base import Format, Head, NoOptions, Options, Pieces, Reader, Writer, parse_options
+from annokit.formats._base import (
+    Format,
+    Head,
+    NoOptions,
+    Options,
+    Pieces,
+    Reader,
+    Writer,
+    parse_options,
+    uncut,
+)
 from annokit.io.source import Source
 
 __all__ = [
@@ -29,6 +39,7 @@ __all__ = [
     "get",
     "parse_options",
     "reader_of",
+    "uncut",
     "writer_of",
 ]
 

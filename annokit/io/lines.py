@@ -57,6 +57,8 @@ class Block:
         Where it starts in the file.
     too_long : int
         0, or the length of the one line it stands for.
+    counted_from : int
+        The byte from which lines are counted, where nobody counted those before it.
     """
 
     data: bytes
@@ -64,6 +66,7 @@ class Block:
     number: int
     byte_offset: int
     too_long: int = 0
+    counted_from: int = 0
 
     def lines(self) -> Iterator[Line]:
         r"""Its lines, blank ones left out.
@@ -85,7 +88,8 @@ class Block:
 
     def where(self, line: Line) -> Where:
         """The place of one of its lines, for messages."""
-        return Where(self.file, line=line.number, byte_offset=line.byte_offset)
+        file = f"{self.file}@{self.counted_from}" if self.counted_from else self.file
+        return Where(file, line=line.number, byte_offset=line.byte_offset)
 
 
 def iter_blocks(source: Source, limits: Limits = DEFAULT_LIMITS, block: int = 4 << 20) -> Iterator[Block]:
@@ -96,7 +100,7 @@ def iter_blocks(source: Source, limits: Limits = DEFAULT_LIMITS, block: int = 4 
     """
     most = limits.max_line_bytes + 1
     start, stop, line = source.span or Span(0, sys.maxsize, 1)
-    name = source.name if line is not None else f"{source.name}@{start}"
+    counted_from = start if line is None else 0
     with source.open() as handle, reading(source.name):
         offset = start or (len(_BOM) if handle.read(len(_BOM)) == _BOM else 0)
         number = line or 1
@@ -105,11 +109,11 @@ def iter_blocks(source: Source, limits: Limits = DEFAULT_LIMITS, block: int = 4 
             data = _whole_lines(handle, offset, min(block, room), room)
             if not data:
                 return
-            found = Block(data, name, number, offset)
+            found = Block(data, source.name, number, offset, counted_from=counted_from)
             length = len(data)
             if len(data) == most and data.find(b"\n") < 0:
                 length = _line_length(handle, offset + most) + most
-                found = Block(b"", name, number, offset, too_long=length)
+                found = Block(b"", source.name, number, offset, length, counted_from)
                 length += 1
             yield found
             number += data.count(b"\n") or 1
