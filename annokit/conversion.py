@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from annokit.formats import detect as detect_format
 from annokit.formats import parse_options, reader_of, writer_of
 from annokit.io.archives import open_source
 from annokit.io.limits import DEFAULT_LIMITS, Limits
-from annokit.io.output import StagedFile, StagedFolder, staged
+from annokit.io.output import Staged, StagedFile, StagedFolder, staged
 from annokit.io.source import Readable, Source
 from annokit.model import DataRow
 from annokit.pieces import write_rows
@@ -184,7 +185,10 @@ def write(
     )
     beside = StagedFile(report or f"{Path(target)}.report.json", overwrite=True, sources=dataset.paths)
     is_file = writer.target == "file" or (writer.target == "either" and Path(target).suffix == ".parquet")
-    place = (StagedFile if is_file else StagedFolder)(target, overwrite=overwrite, sources=dataset.paths)
+    make: Callable[..., Staged] = StagedFile if is_file else StagedFolder
+    if writer.place is not None:
+        make = partial(writer.place, options=given, report=account)
+    place = make(target, overwrite=overwrite, sources=dataset.paths)
     steps = Steps(
         labels=labels,
         where=where,
@@ -203,12 +207,13 @@ def write(
         )
         with run:
             write_rows(dataset, steps, format, place.path, given, run, pool)
+        place.settle()
         account.check()
         _check_readable(account)
         if strict:
             account.check_strict()
         if verify:
-            _verify(place.path, format, account)
+            _verify(place.path, place.format or format, account)
         beside.path.write_text(account.to_json(), encoding="utf-8", errors="backslashreplace")
     return account
 

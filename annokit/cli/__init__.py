@@ -35,6 +35,7 @@ _COMMANDS = (
     "data-rows",
     "consensus",
     "requeue",
+    "versions",
     "insights",
     "doctor",
 )

@@ -48,6 +48,7 @@ NAMES = (
     "coco-panoptic",
     "coco-results",
     "conll",
+    "delta",
     "geojson",
     "geotiff",
     "ground-truth",

@@ -11,6 +11,7 @@ import msgspec
 
 from annokit.dataset import Dataset
 from annokit.errors import UsageError
+from annokit.io.output import Staged
 from annokit.io.source import Source
 from annokit.run import Run
 
@@ -86,8 +87,10 @@ class Pieces(msgspec.Struct, Generic[_O], frozen=True):
 class Writer(msgspec.Struct, Generic[_O], frozen=True):
     """How a format is written: all rows of a dataset to one staged file or folder, accounted in the run.
 
-    `pieces` is the same in two steps, where there is such a way. `keeps_details` says that metadata and attachments of rows, and who made a label and when, are kept;
-    `keeps_splits` that the output tells train from val.
+    `pieces` is the same in two steps, where there is such a way. `keeps_details` says that metadata and attachments of
+    rows, and who made a label and when, are kept; `keeps_splits` that the output tells train from val. `place` makes an
+    output that is more than a file or folder put in place, of the target, the options, the report, and what
+    `StagedFolder` is told by name.
     """
 
     write: Callable[[Dataset, Path, _O, Run], None]
@@ -96,6 +99,7 @@ class Writer(msgspec.Struct, Generic[_O], frozen=True):
     keeps_details: bool = False
     keeps_splits: bool = True
     pieces: Pieces[_O] | None = None
+    place: Callable[..., Staged] | None = None
 
 
 class Format(msgspec.Struct, frozen=True):

@@ -113,17 +113,20 @@ def _lose_others(piece: Mapping[str, pa.RecordBatch], report: Report) -> None:
         is_kept = np.isin(_numbers(piece[table], key), _numbers(annotated, key))
         names = piece[table].column("name").to_pylist()
         for i in np.flatnonzero(~is_kept).tolist():
-            problem = "without objects or tracks it has no row in the annotations table; write to a folder"
+            problem = "without objects or tracks it has no row in the annotations table; write to a folder (--to parquet)"
             report.lose("no-annotations", table, problem, example=names[i])
         n = int(is_kept.sum())
         report.count("written", table, n)
         if n:
-            why = "only names are kept; write to a folder"
+            why = "only names are kept; write to a folder (--to parquet)"
             report.note("annotations-alone", table, why, n=n, lossy=True)
     for table in ("classifications", "relationships"):
         for name in piece[table].column("name").to_pylist():
             report.lose(
-                "annotations-alone", table, "they have a table of their own; write to a folder", example=name
+                "annotations-alone",
+                table,
+                "they have a table of their own; write to a folder (--to parquet)",
+                example=name,
             )
 
 

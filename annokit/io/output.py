@@ -11,7 +11,7 @@ import re
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import msgspec
 
@@ -32,6 +32,7 @@ from annokit.io.swap import clear_leftovers, put_in_place, remove, staging_path,
 
 __all__ = [
     "MARKER",
+    "Staged",
     "StagedFile",
     "StagedFolder",
     "scratch_folder",
@@ -42,7 +43,48 @@ __all__ = [
 ]
 
 
-class StagedFile:
+class Staged:
+    """An output that is made at `path` and takes its place at `target` in the end.
+
+    Attributes
+    ----------
+    target : PurePath
+        Where it will be.
+    path : Path
+        The file or folder to write.
+    format : str or None
+        What format it has at `path`, where that is another than the one it gets at `target`.
+    """
+
+    target: PurePath
+    path: Path
+    format: str | None = None
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Keep other runs away, and turn what the operating system says into an OutputError."""
+        target = Path(self.target)
+        with writing(target), locked(target):
+            yield
+
+    def start(self) -> None:
+        """Make room to write at `path`."""
+
+    def settle(self) -> None:
+        """Find out, and account, what will change in what is there; nothing, of files and folders."""
+
+    def finish(self) -> None:
+        """What can fail, done before anything takes its place."""
+
+    def commit(self) -> None:
+        """Put it in place."""
+
+    def discard(self) -> None:
+        """Remove what is left at `path`."""
+        remove(self.path)
+
+
+class StagedFile(Staged):
     """A file to be written at `path` and put at `target` by `staged`.
 
     Parameters
@@ -61,6 +103,8 @@ class StagedFile:
     OutputError
         The destination cannot be used; nothing was done yet.
     """
+
+    target: Path
 
     def __init__(
         self,
@@ -107,7 +151,7 @@ class StagedFile:
             put_in_place(self.path, self.target)
 
 
-class StagedFolder:
+class StagedFolder(Staged):
     """A folder to be filled at `path` and put at `target` by `staged`.
 
     A folder is replaced only if it is empty, or annokit wrote it (it holds `MARKER`) and nothing was added
@@ -116,6 +160,8 @@ class StagedFolder:
 
     Parameters are those of `StagedFile`.
     """
+
+    target: Path
 
     def __init__(
         self, target: str | os.PathLike[str], *, overwrite: bool = False, sources: Iterable[Path] = ()
@@ -163,16 +209,15 @@ class StagedFolder:
 
 
 @contextmanager
-def staged(*parts: StagedFile | StagedFolder) -> Iterator[None]:
+def staged(*parts: Staged) -> Iterator[None]:
     """Commit outputs that belong together when the body is done, in the order given; discard on an error.
 
     Each one appears in a single step. Give the main output last: when it is there, all is there. A second
     run with the same main output is refused meanwhile.
     """
-    main = parts[-1].target
     _check_apart([part.target for part in parts])
     try:
-        with writing(main), locked(main):
+        with parts[-1].hold():
             for part in parts:
                 part.start()
             yield
@@ -183,10 +228,10 @@ def staged(*parts: StagedFile | StagedFolder) -> Iterator[None]:
     finally:
         for part in parts:
             with suppress(OSError):  # what cannot be removed now is by the next run
-                remove(part.path)
+                part.discard()
 
 
-def _check_apart(targets: Sequence[Path]) -> None:
+def _check_apart(targets: Sequence[PurePath]) -> None:
     """Refuse outputs that would replace one another."""
     for place, target in enumerate(targets):
         for other in targets[place + 1 :]:

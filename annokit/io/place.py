@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import msgspec
 
@@ -30,7 +30,7 @@ MARKER = "_annokit.json"
 _PASSING = re.compile(r"_annokit\.json|.*\.cache(\.npy)?|\.DS_Store|Thumbs\.db|desktop\.ini")
 
 
-def refused(target: Path, problem: str, hint: str | None = None) -> OutputError:
+def refused(target: PurePath, problem: str, hint: str | None = None) -> OutputError:
     """The error about a destination."""
     return OutputError(problem, where=Where(str(target)), hint=hint)
 

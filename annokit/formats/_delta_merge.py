@@ -1,0 +1,276 @@
+"""Which annotations of a Delta table those that come are: found out, and refused, before anything is written.
+
+The place of an annotation (`data_row_index`, `label_index`, `annotation_index`) tells it from all others in
+the table. What the table has keeps its place, what is new gets one behind it. So a merge goes by three numbers
+that are never null, and rows of one id from two sources cannot meet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+
+from annokit.errors import OutputError, Where, shown
+from annokit.formats._delta_table import KEYS, query
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
+
+__all__ = ["Coming", "Plan", "appended", "merged"]
+
+_RowKey: TypeAlias = "tuple[str | None, str | None]"
+_Ints: TypeAlias = "np.ndarray[tuple[int, ...], np.dtype[np.int64]]"
+_Entry: TypeAlias = "Mapping[str, Any]"
+
+_DATA_ROWS = """
+SELECT source, data_row_id, min(data_row_index) AS first, max(data_row_index) AS last
+FROM t GROUP BY source, data_row_id ORDER BY first
+"""
+_ANNOTATIONS = """
+SELECT data_row_index, label_index, annotation_index, label_id, annotator_id, id, frame
+FROM t ORDER BY data_row_index, label_index, annotation_index
+"""
+
+
+class Coming(NamedTuple):
+    """What is to be added: all its data rows by source and id, and the keys of its annotations, in order."""
+
+    rows: Sequence[_RowKey]
+    annotations: pa.Table
+
+
+class Plan(NamedTuple):
+    """What a commit will do.
+
+    Attributes
+    ----------
+    places : (n, 3) int64
+        For each annotation that comes, its `KEYS` in the table.
+    gone : (m, 3) int64
+        The `KEYS` of those that are to go.
+    found, new, missing : int
+        How many that come the table has and has not, and how many it has that no longer come.
+    """
+
+    places: _Ints
+    gone: _Ints
+    found: int
+    new: int
+    missing: int
+
+
+class _Table:
+    """What a merge has to know of the table."""
+
+    def __init__(self, table: DeltaTable, place: str) -> None:
+        self._table, self.place = table, place
+        self.rows: dict[_RowKey, int] = {}
+        self.twice: set[_RowKey] = set()
+        self.next_index = 0
+        for batch in query(table, _DATA_ROWS, place):
+            for entry in batch.to_pylist():
+                key = (entry["source"], entry["data_row_id"])
+                self.rows[key] = entry["first"]
+                if entry["first"] != entry["last"]:
+                    self.twice.add(key)
+                self.next_index = max(self.next_index, entry["last"] + 1)
+
+    def annotations(self) -> pa.Table:
+        return pa.Table.from_batches(query(self._table, _ANNOTATIONS, self.place), _ENTRY).combine_chunks()
+
+    def refused(self, problem: str, hint: str) -> OutputError:
+        return OutputError(problem, where=Where(self.place), hint=hint)
+
+
+_ENTRY = pa.schema(
+    [*((name, pa.int64()) for name in KEYS)]
+    + [(name, pa.string()) for name in ("label_id", "annotator_id", "id")]
+    + [("frame", pa.int64())]
+)
+
+
+def appended(table: DeltaTable, place: str, coming: Coming) -> Plan:
+    """Everything behind what is there.
+
+    Raises
+    ------
+    OutputError
+        The table has a data row of this source and id.
+    """
+    found = _Table(table, place)
+    known = next((key for key in coming.rows if key in found.rows), None)
+    if known is not None:
+        raise found.refused(
+            f"it has the data row {_named(known)} already",
+            "--mode merge brings it up to date; if it is another source, give --source-name",
+        )
+    places = _places(coming.annotations)
+    places[:, 0] += found.next_index
+    return Plan(places, _none(), 0, len(places), 0)
+
+
+def merged(table: DeltaTable, place: str, coming: Coming, delete_missing: str | None) -> Plan:
+    """Each annotation where the table has it, else behind what its label or data row has.
+
+    An annotation is the same if source, data row, label, id and frame are. A label without an id goes by its
+    annotator and its number. Annotations without ids go by their number, and only where what no longer comes is
+    deleted: else an outline that changed its place would be there twice.
+
+    Raises
+    ------
+    OutputError
+        The keys that come, or those in the table, are not unique; an annotation without an id; a source that
+        seems to be in the table by another name.
+    """
+    found = _Table(table, place)
+    _check_rows(coming.rows, found)
+    before, arrived = found.annotations(), coming.annotations
+    places = _places(arrived)
+    starts = _starts(arrived, len(coming.rows))
+    missing: list[_Ints] = []
+    matched = 0
+    for number, key in enumerate(coming.rows):
+        mine = slice(starts[number], starts[number + 1])
+        old = _of_row(before, found.rows[key]) if key in found.rows else []
+        new = _slice(arrived, mine)
+        if old and delete_missing is None:
+            _check_ids(new, key, found)
+        keys_of_old, keys_of_new = _unique(old, key, found), _unique(new, key, found, "the source")
+        index = found.rows.get(key, found.next_index)
+        found.next_index += key not in found.rows
+        places[mine, 0] = index
+        places[mine, 1:] = _assigned(old, new, keys_of_old, keys_of_new)
+        left = [old[at] for name, at in keys_of_old.items() if name not in keys_of_new]
+        matched += len(old) - len(left)
+        missing.append(_places(left))
+    if delete_missing == "sources":
+        missing.append(_rows_gone(before, coming.rows, found))
+    all_missing = np.concatenate([_none(), *missing])
+    gone = all_missing if delete_missing else _none()
+    return Plan(places, gone, matched, len(places) - matched, len(all_missing))
+
+
+def _check_rows(rows: Sequence[_RowKey], found: _Table) -> None:
+    """Refuse data rows that cannot be told apart, and a source that changed its name."""
+    seen: set[_RowKey] = set()
+    for key in rows:
+        if key in seen:
+            raise found.refused(
+                f"the data row {_named(key)} comes twice", "sources of one --source-name must not share ids"
+            )
+        if key in found.twice:
+            raise found.refused(
+                f"the table has the data row {_named(key)} twice", "--overwrite makes a version without"
+            )
+        seen.add(key)
+    elsewhere = {row_id: source for source, row_id in found.rows}
+    if not any(key in found.rows for key in rows):
+        for source, row_id in rows:
+            if row_id in elsewhere:
+                other = shown(elsewhere[row_id])
+                raise found.refused(
+                    f"none of the data rows of {shown(source)} is in the table, but their ids are, of {other}",
+                    f"is it a later state of that? then --source-name {other}; else --mode append",
+                )
+
+
+def _check_ids(entries: Iterable[_Entry], key: _RowKey, found: _Table) -> None:
+    if any(entry["id"] is None for entry in entries):
+        raise found.refused(
+            f"expected ids to merge by, but annotations of the data row {_named(key)} have none",
+            "--delete-missing data-rows replaces all annotations of the data rows that come",
+        )
+
+
+def _unique(
+    entries: Sequence[_Entry], row: _RowKey, found: _Table, who: str = "the table"
+) -> dict[tuple[Any, ...], int]:
+    """The position of each annotation by its key."""
+    places: dict[tuple[Any, ...], int] = {}
+    for at, entry in enumerate(entries):
+        if places.setdefault(_key(entry), at) != at:
+            raise found.refused(
+                f"{who} has several annotations of id {shown(entry['id'])} in the data row {_named(row)}",
+                "ids must be unique in a label to merge by them",
+            )
+    return places
+
+
+def _key(entry: _Entry) -> tuple[Any, ...]:
+    """What makes an annotation the same: its label and its id, or its number without one."""
+    own = ("id", entry["id"], entry["frame"]) if entry["id"] is not None else (entry["annotation_index"],)
+    return (*_label_key(entry), *own)
+
+
+def _label_key(entry: _Entry) -> tuple[Any, ...]:
+    if entry["label_id"] is not None:
+        return ("id", entry["label_id"])
+    return ("number", entry["annotator_id"], entry["label_index"])
+
+
+def _assigned(
+    old: Sequence[_Entry],
+    new: Sequence[_Entry],
+    keys_of_old: Mapping[tuple[Any, ...], int],
+    keys_of_new: Mapping[tuple[Any, ...], int],
+) -> _Ints:
+    """The numbers of label and annotation, in the table, for those of a data row that come."""
+    labels = {_label_key(entry): entry["label_index"] for entry in old}
+    next_label = max(labels.values(), default=-1) + 1
+    following: dict[int, int] = {}
+    for entry in old:
+        following[entry["label_index"]] = max(
+            following.get(entry["label_index"], 0), entry["annotation_index"] + 1
+        )
+    assigned = np.empty((len(new), 2), np.int64)
+    for at, (key, entry) in enumerate(zip(keys_of_new, new, strict=True)):
+        label = labels.get(_label_key(entry))
+        if label is None:
+            label = labels[_label_key(entry)] = max(next_label, entry["label_index"])
+            next_label = label + 1
+        if key in keys_of_old:
+            assigned[at] = label, old[keys_of_old[key]]["annotation_index"]
+            continue
+        place = max(following.get(label, 0), entry["annotation_index"])
+        following[label] = place + 1
+        assigned[at] = label, place
+    return assigned
+
+
+def _rows_gone(before: pa.Table, rows: Sequence[_RowKey], found: _Table) -> _Ints:
+    """The annotations of data rows whose source comes without them."""
+    sources, coming = {source for source, _ in rows}, set(rows)
+    indices = [index for key, index in found.rows.items() if key[0] in sources and key not in coming]
+    return _places(before.filter(np.isin(before["data_row_index"].to_numpy(), indices)))
+
+
+def _places(entries: pa.Table | Sequence[_Entry]) -> _Ints:
+    if isinstance(entries, pa.Table):
+        return np.stack([entries[name].to_numpy() for name in KEYS], axis=1).astype(np.int64)
+    return np.array([[entry[name] for name in KEYS] for entry in entries], np.int64).reshape(-1, len(KEYS))
+
+
+def _none() -> _Ints:
+    return np.empty((0, len(KEYS)), np.int64)
+
+
+def _starts(arrived: pa.Table, rows: int) -> _Ints:
+    """Where the annotations of each data row begin; they come in order."""
+    return np.searchsorted(arrived["data_row_index"].to_numpy(), np.arange(rows + 1))
+
+
+def _of_row(table: pa.Table, index: int) -> list[_Entry]:
+    indices = table["data_row_index"].to_numpy()
+    return _slice(table, slice(*np.searchsorted(indices, [index, index + 1])))
+
+
+def _slice(table: pa.Table, place: slice) -> list[_Entry]:
+    found: list[_Entry] = table.slice(place.start, place.stop - place.start).to_pylist()
+    return found
+
+
+def _named(key: _RowKey) -> str:
+    return f"{shown(key[1])} of {shown(key[0])}"
