@@ -13,6 +13,7 @@ from annokit.errors import AccountingError, InputError, UsageError
 from annokit.formats import detect as detect_format
 from annokit.formats import parse_options, reader_of, writer_of
 from annokit.io.archives import open_source
+from annokit.io.gc import rare_gc
 from annokit.io.limits import DEFAULT_LIMITS, Limits
 from annokit.io.output import Staged, StagedFile, StagedFolder, staged
 from annokit.io.source import Readable, Source
@@ -201,7 +202,7 @@ def write(
         keyframes_within=keyframes_within,
         note_details=not writer.keeps_details,
     )
-    with staged(beside, put_aside, place), Workers(workers) as pool:
+    with staged(beside, put_aside, place), Workers(workers) as pool, rare_gc():
         run = Run(
             on_error=on_error, report=account, quarantine=put_aside.path, limits=limits, progress=progress
         )

@@ -18,7 +18,6 @@ from annokit.select import (
     rename_classes,
     select_classes,
 )
-from annokit.video import parse_frames, split_frames, thin_keyframes
 
 __all__ = ["Steps"]
 
@@ -71,6 +70,10 @@ class Steps(msgspec.Struct, frozen=True, kw_only=True):
 
     def _frames(self, dataset: Dataset) -> Dataset:
         """The dataset with what was asked for of its videos."""
+        if self.keyframes_within is self.video_frames is None:
+            return dataset
+        from annokit.video import parse_frames, split_frames, thin_keyframes
+
         if self.keyframes_within is not None:
             dataset = thin_keyframes(dataset, self.keyframes_within)
         if self.video_frames is None:

@@ -5,19 +5,19 @@ Started anew, never forked. They end with the process that started them, however
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from annokit.errors import AnnokitError, UsageError
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ProcessPoolExecutor
 
 __all__ = ["Workers"]
 
@@ -63,6 +63,8 @@ class Workers:
         if self._pool is None:
             return
         if kind is not None:
+            import multiprocessing
+
             for process in set(multiprocessing.active_children()) - self._strangers:
                 process.terminate()
         self._pool.shutdown(cancel_futures=True)
@@ -84,6 +86,9 @@ class Workers:
     def _submit(self, function: Callable[[T], R], task: T) -> Future[R]:
         """Hand a task over. A process is started here, if need be: none shall hear of Ctrl-C but this one."""
         if self._pool is None:
+            import multiprocessing
+            from concurrent.futures import ProcessPoolExecutor
+
             self._strangers = set(multiprocessing.active_children())
             context = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(self.count, mp_context=context, initializer=_end_with_parent)
@@ -106,6 +111,8 @@ def _no_interrupt() -> Iterator[None]:
 
 @contextmanager
 def _dying() -> Iterator[None]:
+    from concurrent.futures.process import BrokenProcessPool
+
     try:
         yield
     except BrokenProcessPool as error:
@@ -122,6 +129,8 @@ def _end_with_parent() -> None:
 
 
 def _wait_for_parent() -> None:
+    import multiprocessing
+
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

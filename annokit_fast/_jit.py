@@ -14,7 +14,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 import numpy as np
 
-__all__ = ["jit", "jit_when_busy", "kernels", "lose_patience"]
+__all__ = ["jit", "jit_when_busy", "jit_when_drawing", "kernels", "lose_patience"]
 
 _Params = ParamSpec("_Params")
 _Result = TypeVar("_Result")
@@ -33,7 +33,7 @@ def jit(function: Callable[_Params, _Result]) -> Callable[_Params, _Result]:
     results are the same on every machine. Helpers that a kernel calls must stand in the kernel's own file, because
     the cache is keyed by the content of that file.
     """
-    return _stand_in(function, brief=False)
+    return _stand_in(function, weight=0)
 
 
 def jit_when_busy(function: Callable[_Params, _Result]) -> Callable[_Params, _Result]:
@@ -41,7 +41,12 @@ def jit_when_busy(function: Callable[_Params, _Result]) -> Callable[_Params, _Re
 
     For kernels whose work grows with the size of their arguments, and that a small conversion calls.
     """
-    return _stand_in(function, brief=True)
+    return _stand_in(function, weight=1)
+
+
+def jit_when_drawing(function: Callable[_Params, _Result]) -> Callable[_Params, _Result]:
+    """As `jit_when_busy`, for kernels that do as much with each vertex as others do with some twenty numbers."""
+    return _stand_in(function, weight=20)
 
 
 def kernels() -> list[tuple[str, str]]:
@@ -58,13 +63,14 @@ def lose_patience() -> None:
 class _StandIn:
     """What a kernel's name holds until its module is handed to numba."""
 
-    def __init__(self, function: FunctionType, brief: bool) -> None:
+    def __init__(self, function: FunctionType, weight: int) -> None:
         self.function = function
-        self.brief = brief
+        self.weight = weight
+        """What a number of its arguments counts for; 0 for what is always compiled."""
         self.kernel: Any = None
 
     def __call__(self, *arguments: Any) -> Any:
-        if self.brief and _is_little(arguments):
+        if self.weight and _is_little(arguments, self.weight):
             with np.errstate(all="ignore"):  # as compiled code, which never warns
                 return _as_python(self.function)(*arguments)
         if self.kernel is None:
@@ -72,14 +78,14 @@ class _StandIn:
         return self.kernel(*arguments)
 
 
-def _stand_in(function: Callable[_Params, _Result], brief: bool) -> Callable[_Params, _Result]:
+def _stand_in(function: Callable[_Params, _Result], weight: int) -> Callable[_Params, _Result]:
     _registry.append((function.__module__, function.__qualname__))
-    return cast(Callable[_Params, _Result], _StandIn(cast(FunctionType, function), brief))
+    return cast(Callable[_Params, _Result], _StandIn(cast(FunctionType, function), weight))
 
 
-def _is_little(arguments: tuple[Any, ...]) -> bool:
+def _is_little(arguments: tuple[Any, ...], weight: int) -> bool:
     global _patience
-    _patience -= sum(argument.size for argument in arguments if isinstance(argument, np.ndarray))
+    _patience -= weight * sum(argument.size for argument in arguments if isinstance(argument, np.ndarray))
     return _patience >= 0
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from annokit_fast._jit import jit
+from annokit_fast._jit import jit, jit_when_drawing
 
 
 @jit
@@ -208,7 +208,7 @@ def _reach(coords, axis, limits):
     return min(np.int64(far) + 2, most)
 
 
-@jit
+@jit_when_drawing
 def coco_rings(coords, ring_offsets, heights, widths):
     """Counts and offsets of every ring by the coco rule, each in its own image."""
     n = ring_offsets.size - 1

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["ReadCommand", "WriteCommand", "check_options", "open_dataset"]
 
 _FORMATS, _LIMITS = "Options of formats", "Limits"
+_PLAIN = "annokit.no-options-of-formats"
+"""Set where no option of a format was given, so that no format has to be imported to tell its options."""
 _TYPES = {"flag": bool, "integer": int, "number": float}
 
 
@@ -37,21 +39,23 @@ class ReadCommand(click.Command):
 
     used: tuple[str, ...] = ("reading",)
 
-    def _made(self) -> list[_Made]:
+    def _made(self, ctx: click.Context) -> list[_Made]:
         """The generated flags, less those the command has itself."""
         own = {param.name for param in self.params}
-        made = [*_format_options(self.used), *_limit_options()]
+        made = [*([] if ctx.meta.get(_PLAIN) else _format_options(self.used)), *_limit_options()]
         return [option for option in made if option.name not in own]
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        return [*super().get_params(ctx), *self._made()]
+        return [*super().get_params(ctx), *self._made(ctx)]
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         from annokit.io.limits import Limits
 
+        known = {flag for option in (*self.params, *_limit_options()) for flag in option.opts}
+        ctx.meta[_PLAIN] = known.issuperset(arg.partition("=")[0] for arg in args if arg.startswith("-"))
         rest = super().parse_args(ctx, args)
         given: dict[str, dict[str, Any]] = {_FORMATS: {}, _LIMITS: {}}
-        for option in self._made():
+        for option in self._made(ctx):
             value = ctx.params.pop(str(option.name), None)
             if value is not None:
                 given[option.section][str(option.name)] = value

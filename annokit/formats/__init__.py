@@ -65,6 +65,21 @@ NAMES = (
     "yolo",
 )
 
+_COCO = rb'"(images|annotations|categories|segments_info)"'
+_JSON_KEYS = {
+    "coco": _COCO,
+    "coco-panoptic": _COCO,
+    "coco-results": rb'"image_id"',
+    "geojson": rb'"Feature',
+    "ground-truth": rb'"source|-annotations"|"consolidatedAnnotation"',
+    "ground-truth-responses": rb'"answers"|"annotationData"',
+    "hf-ner": rb'"ner_tags"',
+    "labelbox": rb'"data_row"',
+    "labelbox-import": rb'"dataRow"',
+    "labelbox-v1": rb'"(DataRow ID|Labeled Data|External ID|View Label)"',
+}
+"""What a JSON file of a format has in its first bytes, so that the modules of all others need not be imported."""
+
 
 def get(name: str) -> Format:
     """The format called `name`; UsageError with the list of names otherwise."""
@@ -105,7 +120,7 @@ def detect(source: Source) -> Format:
         raise UsageError(
             "this is a quarantine file", where=Where(source.name), hint="annokit requeue makes a source of it"
         )
-    found = [one for one in all_formats() if one.reader is not None and one.sniff(head)]
+    found = [one for one in map(get, _candidates(head)) if one.reader is not None and one.sniff(head)]
     if len(found) == 1:
         return found[0]
     if not found and not head.entries and not head.data.strip(b" \t\r\n\0"):
@@ -124,6 +139,14 @@ def _head(source: Source) -> Head:
         entries = sorted(entry.name for entry in source.path.iterdir())
         return Head(suffix, b"", entries, source.path)
     return Head(suffix, source.head(), (), source.path)
+
+
+def _candidates(head: Head) -> list[str]:
+    """The formats that are worth a closer look."""
+    is_json = head.suffix in ("", ".json", ".ndjson", ".jsonl") and re.match(
+        rb"[\s\xef\xbb\xbf]*[{\[]", head.data
+    )
+    return [name for name in NAMES if not is_json or re.search(_JSON_KEYS.get(name, b"$^"), head.data)]
 
 
 class _CallableModule(types.ModuleType):

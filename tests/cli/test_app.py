@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,45 @@ atexit.register(lambda: print("LOADED", *[m for m in sys.modules if m in {HEAVY!
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "LOADED"
+
+
+COMPILED = {"numba", "pyarrow", "shapely", "pandas", "PIL", "duckdb", "multiprocessing"}
+FORMATS = (
+    "coco",
+    "ground_truth",
+    "labelbox",
+    "labelbox_import",
+    "labelbox_v1",
+    "mot",
+    "geojson",
+    "parquet",
+    "yolo",
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "to", "own"), [("coco", "yolo", {"coco", "yolo"}), ("export", "coco", {"coco", "labelbox"})]
+)
+def test_a_small_conversion_loads_what_it_needs(
+    kind: str, to: str, own: set[str], tmp_path: Path, generate: Callable[..., None]
+) -> None:
+    source = tmp_path / "coco.json"
+    generate("make_coco", source, "--scale", 0.0005)
+    if kind == "export":
+        generate("make_export", source, tmp_path / "export.ndjson")
+        source = tmp_path / "export.ndjson"
+    light = (COMPILED | {f"annokit.formats.{name}" for name in FORMATS}) - {
+        f"annokit.formats.{name}" for name in own
+    }
+    code = f"""
+import sys, atexit
+atexit.register(lambda: print("LOADED", *[m for m in sys.modules if m in {light!r}]))
+from annokit.cli import app
+app(["convert", "--quiet", {str(source)!r}, {str(tmp_path / "out")!r}, "--to", {to!r}])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "LOADED"
+    assert (tmp_path / "out").exists()
 
 
 def test_help_lists_every_command_in_one_line() -> None:

@@ -185,3 +185,30 @@ def test_what_is_painted_is_not_larger_than_the_limit(name: str, tmp_path: Path)
     report = annokit.write([big], tmp_path / "out", format=name)
     assert next(loss.code for loss in report.losses if loss.lossy) == "image-size"
     assert report.kinds["data_rows"]["unsupported"] == 1
+
+
+ROOT = Path(__file__).resolve().parents[2]
+JSON_FILES = sorted(
+    path
+    for folder in ("tests/data", "docs/samples")
+    for path in (ROOT / folder).rglob("*.*json")
+    if path.is_file()
+)
+
+
+def test_a_json_file_is_told_by_its_keys_as_by_a_closer_look(tmp_path: Path) -> None:
+    """Files called .json are looked at by the formats whose keys they have, others by all."""
+
+    def told(path: Path) -> str:
+        try:
+            return annokit.detect(path)
+        except annokit.AnnokitError as error:
+            return error.problem
+
+    odd = tmp_path / "labels.dat"
+    found = set()
+    for path in JSON_FILES:
+        shutil.copyfile(path, odd)
+        assert told(path) == told(odd), path
+        found.add(told(path))
+    assert len(found) > 5
