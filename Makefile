@@ -1,7 +1,7 @@
 # make demo: see it work.  make test: prove it.  Both build .venv first; only Python >= 3.11 is needed.
 PYTHON ?= python3
 BIN := .venv/bin
-PARALLEL := -n auto --maxprocesses 4
+PARALLEL := -n auto --maxprocesses 4 --dist loadgroup
 
 .PHONY: demo test test-nojit test-bounds lint bench fuzz docs clean
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import runpy
+import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -53,3 +55,27 @@ def generate() -> Callable[..., None]:
             sys.argv = before
 
     return run
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator[Any]:
+    """The one Spark session; tests that ask for it are marked ``xdist_group("spark")``, so that one worker has them all."""
+    if shutil.which("java") is None:
+        pytest.skip("needs Java")
+    pytest.importorskip("pyspark", reason="needs pyspark")
+    from annokit.spark import local_session
+
+    settings = {
+        "spark.sql.shuffle.partitions": "2",
+        "spark.default.parallelism": "1",
+        "spark.sql.session.timeZone": "America/Los_Angeles",  # days must not follow it
+        "spark.sql.files.openCostInBytes": "1",
+        "spark.sql.sources.parallelPartitionDiscovery.threshold": "10000",
+        "spark.sql.codegen.wholeStage": "false",  # compiling costs more than it saves here
+        "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+        "spark.sql.adaptive.enabled": "false",
+    }
+    session = local_session(2, settings)
+    yield session
+    session.stop()

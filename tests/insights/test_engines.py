@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -68,33 +67,7 @@ def test_duckdb_runs_its_script(case: Case) -> None:
         case.check(lambda view: connection.execute(f"SELECT * FROM {view}").fetchall())
 
 
-@pytest.fixture(scope="module")
-def spark() -> Iterator[Any]:
-    if shutil.which("java") is None:
-        pytest.skip("needs Java")
-    session = pytest.importorskip("pyspark.sql", reason="needs pyspark").SparkSession
-    settings = {
-        "spark.ui.enabled": "false",
-        "spark.sql.shuffle.partitions": "1",
-        "spark.default.parallelism": "1",
-        "spark.sql.session.timeZone": "America/Los_Angeles",  # days must not follow it
-        "spark.sql.files.openCostInBytes": "1",
-        "spark.sql.sources.parallelPartitionDiscovery.threshold": "10000",
-        "spark.sql.codegen.wholeStage": "false",  # compiling costs more than it saves here
-        "spark.sql.codegen.factoryMode": "NO_CODEGEN",
-        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
-        "spark.sql.adaptive.enabled": "false",
-        "spark.driver.host": "127.0.0.1",
-        "spark.driver.bindAddress": "127.0.0.1",
-    }
-    builder = session.builder.master("local[1]").appName("annokit")
-    for key, value in settings.items():
-        builder = builder.config(key, value)
-    made = builder.getOrCreate()
-    yield made
-    made.stop()
-
-
+@pytest.mark.xdist_group("spark")
 def test_spark_runs_its_script(case: Case, spark: Any) -> None:
     script = sql_script("spark", job=case.job, tables=case.tables)
     made = {re.findall(r"TEMPORARY VIEW (\w+)", one)[0]: one for one in statements(script)}
