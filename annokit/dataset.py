@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -17,7 +17,7 @@ from annokit.run import OnError, Run
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Dataset", "OntologyBuilder", "Outline", "RowKey", "chained", "joined", "merged"]
+__all__ = ["Dataset", "OntologyBuilder", "Outline", "Parted", "RowKey", "chained", "joined", "merged"]
 
 
 class RowKey(msgspec.Struct, frozen=True, gc=False):
@@ -109,9 +109,8 @@ class Dataset:
         self.source = source
         self.size = size
         self.paths: tuple[Path, ...] = ()
-        self.parts: Sequence[
-            object
-        ] = ()  # what it is read from; an unpacked archive goes away with its source
+        self.parts: Sequence[Parted] = ()
+        """What it is read from; an unpacked archive goes away with its source."""
 
     @classmethod
     def from_rows(cls, rows: Sequence[DataRow], ontology: Ontology | None = None) -> Dataset:
@@ -302,6 +301,18 @@ def chained(parts: Sequence[Dataset]) -> Dataset:
         source=", ".join(part.source for part in parts),
         size=sum(part.size for part in parts),
     )
+
+
+class Parted(Protocol):
+    """A source of data rows, or a part of one, that can be sent to another process; see `annokit.reading.Part`."""
+
+    def dataset(self, outline: Callable[[], Outline] | None = None) -> Dataset:
+        """Its data rows."""
+        ...
+
+    def cut(self, size: int, *, numbered: bool = True) -> Sequence[Parted]:
+        """Parts of about so many bytes, which one after the other are the whole."""
+        ...
 
 
 class OntologyBuilder:

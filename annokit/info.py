@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import msgspec
@@ -10,8 +11,10 @@ import msgspec
 from annokit.dataset import Dataset
 from annokit.io.limits import DEFAULT_LIMITS, Limits
 from annokit.model import Classification, DataRow, Label, MaskReference, ObjectAnnotation, Track
+from annokit.passes import Parts
 from annokit.report import Loss, kind_of
 from annokit.run import Run
+from annokit.workers import Workers
 
 __all__ = [
     "AnnotatorCount",
@@ -90,10 +93,25 @@ class Summary(msgspec.Struct, frozen=True):
     problems: list[Loss]
 
 
-def summarise(dataset: Dataset, *, limits: Limits = DEFAULT_LIMITS) -> Summary:
+def summarise(
+    dataset: Dataset,
+    *,
+    limits: Limits = DEFAULT_LIMITS,
+    workers: int = 1,
+    progress: Callable[[int], None] | None = None,
+) -> Summary:
     """Count kinds, classes, answers, annotators, projects and media types of a dataset.
 
     What cannot be read is counted, not raised.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    limits : Limits
+    workers : int
+        How many processes share the work, see `annokit.write`; they count the same.
+    progress : callable, optional
+        Called with the number of input bytes just dealt with.
 
     Examples
     --------
@@ -105,12 +123,20 @@ def summarise(dataset: Dataset, *, limits: Limits = DEFAULT_LIMITS) -> Summary:
     >>> summarise(Dataset.from_rows([])).kinds
     {}
     """
-    run = Run(on_error="skip", limits=limits)
+    run = Run(on_error="skip", limits=limits, progress=progress)
+    counts = _Counts()
+    with Workers(workers) as pool:
+        for part in Parts(dataset, pool).map(_counted, run):
+            counts.take(part)
+    kinds = {kind: columns["read"] - columns["skipped"] for kind, columns in run.report.kinds.items()}
+    return counts.summary(kinds, run.report.total("skipped"), run.report.losses)
+
+
+def _counted(dataset: Dataset, run: Run) -> Iterator[_Counts]:
     counts = _Counts()
     for row in dataset.rows(run):
         counts.add(row)
-    kinds = {kind: columns["read"] - columns["skipped"] for kind, columns in run.report.kinds.items()}
-    return counts.summary(kinds, run.report.total("skipped"), run.report.losses)
+    yield counts
 
 
 class _Counts:
@@ -145,13 +171,17 @@ class _Counts:
         self.annotations[label.annotator_id] += len(label.annotations)
         self.projects[label.project_id, label.project_name] += 1
         if label.created_at is not None:
-            made = label.created_at if label.created_at.tzinfo else label.created_at.replace(tzinfo=UTC)
-            self.first, self.last = min(self.first or made, made), max(self.last or made, made)
+            self._add_time(
+                label.created_at if label.created_at.tzinfo else label.created_at.replace(tzinfo=UTC)
+            )
         for annotation in label.annotations:
             if isinstance(annotation, Classification):
                 self._add_answers(annotation)
             elif isinstance(annotation, ObjectAnnotation | Track):
                 self._add_object(annotation, seen)
+
+    def _add_time(self, made: datetime) -> None:
+        self.first, self.last = min(self.first or made, made), max(self.last or made, made)
 
     def _add_object(self, annotation: ObjectAnnotation | Track, seen: set[tuple[str, str]]) -> None:
         key = (annotation.tool_name, kind_of(annotation))
@@ -173,6 +203,16 @@ class _Counts:
                 self._add_answers(inner)
         for inner in question.classifications:
             self._add_answers(inner)
+
+    def take(self, part: _Counts) -> None:
+        """Add what was counted in rows that came after these."""
+        for name, counts in vars(part).items():
+            if isinstance(counts, Counter):
+                vars(self)[name].update(counts)
+        self.without_size += part.without_size
+        self.mask_references += part.mask_references
+        for made in filter(None, (part.first, part.last)):
+            self._add_time(made)
 
     def summary(self, kinds: dict[str, int], unreadable: int, problems: list[Loss]) -> Summary:
         """All of it, the frequent first."""

@@ -101,14 +101,14 @@ class Run:
             self._put_aside(error, kind, raw, format, context)
         self.report.lose(error.code, kind, error.problem, example=str(error), column=column)
 
-    def add(self, part: Report, put_aside: Path) -> None:
-        """Take in the account of a part of the source, and the file of what was put aside of it."""
+    def add(self, part: Report, put_aside: Path | None = None) -> None:
+        """Take in the account of a part of the source, and the file, if any, of what was put aside of it."""
         self.report.add(part)
         self._rejected += part.total("skipped") + part.total("quarantined")
         if self._rejected > self.limits.max_errors:
             examples = [loss.examples[-1] for loss in part.losses if loss.lossy and loss.examples]
             raise self._too_many(examples[-1] if examples else "")
-        if put_aside.exists() and self._quarantine is not None:
+        if put_aside is not None and put_aside.exists() and self._quarantine is not None:
             with put_aside.open(encoding="utf-8", newline="\n") as lines:
                 shutil.copyfileobj(lines, self._opened(self._quarantine))
 

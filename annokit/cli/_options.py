@@ -20,12 +20,22 @@ if TYPE_CHECKING:
     from annokit.io.limits import Limits
     from annokit.io.source import Source
 
-__all__ = ["ReadCommand", "WriteCommand", "check_options", "open_dataset"]
+__all__ = ["ReadCommand", "WriteCommand", "check_options", "open_dataset", "workers_option"]
 
 _FORMATS, _LIMITS = "Options of formats", "Limits"
 _PLAIN = "annokit.no-options-of-formats"
 """Set where no option of a format was given, so that no format has to be imported to tell its options."""
 _TYPES = {"flag": bool, "integer": int, "number": float}
+
+
+workers_option = click.option(
+    "--workers",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="How many processes share the work.",
+)
+"""Of every command that can be shared."""
 
 
 class _Made(click.Option):

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from annokit.cli._options import ReadCommand, open_dataset
-from annokit.cli._output import say, say_json, say_table
+from annokit.cli._options import ReadCommand, open_dataset, workers_option
+from annokit.cli._output import progress, say, say_json, say_table
 from annokit.cli._report import kind_order, say_losses
 
 if TYPE_CHECKING:
@@ -23,9 +23,15 @@ _MOST = 30
 @click.command(cls=ReadCommand)
 @click.argument("sources", metavar="SRC...", nargs=-1, required=True)
 @click.option("--from", "format", metavar="FORMAT", help="What SRC is, when it cannot be told.")
+@workers_option
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def command(
-    sources: tuple[str, ...], format: str | None, as_json: bool, options: dict[str, Any], limits: Limits
+    sources: tuple[str, ...],
+    format: str | None,
+    workers: int,
+    as_json: bool,
+    options: dict[str, Any],
+    limits: Limits,
 ) -> int:
     """Count kinds, classes, answers, annotators and projects.
 
@@ -33,7 +39,9 @@ def command(
     """
     from annokit.info import summarise
 
-    summary = summarise(open_dataset(sources, format, options, limits), limits=limits)
+    dataset = open_dataset(sources, format, options, limits)
+    with progress(sources, quiet=False) as advance:
+        summary = summarise(dataset, limits=limits, workers=workers, progress=advance)
     if as_json:
         say_json(summary)
     else:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from annokit.cli._options import ReadCommand, open_dataset
-from annokit.cli._output import say, say_json
+from annokit.cli._options import ReadCommand, open_dataset, workers_option
+from annokit.cli._output import progress, say, say_json
 
 if TYPE_CHECKING:
     from annokit.io.limits import Limits
@@ -27,6 +27,7 @@ __all__ = ["command"]
 @click.option("--from", "format", metavar="FORMAT", help="What SRC is, when it cannot be told.")
 @click.option("--image-dir", metavar="DIR", help="Look for every image here, and compare its size.")
 @click.option("--ontology", metavar="FILE", help="Compare with this ontology of Labelbox, too.")
+@workers_option
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def command(
     sources: tuple[str, ...],
@@ -34,6 +35,7 @@ def command(
     format: str | None,
     image_dir: str | None,
     ontology: str | None,
+    workers: int,
     as_json: bool,
     options: dict[str, Any],
     limits: Limits,
@@ -47,7 +49,16 @@ def command(
 
     dataset = open_dataset(sources, format, options, limits)
     wanted = None if ontology is None else ontologies.read(ontology, limits=limits)
-    report = validate(dataset, target, image_dir=image_dir, ontology=wanted, limits=limits)
+    with progress(sources, quiet=False) as advance:
+        report = validate(
+            dataset,
+            target,
+            image_dir=image_dir,
+            ontology=wanted,
+            limits=limits,
+            workers=workers,
+            progress=advance,
+        )
     if as_json:
         say_json(report)
     else:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 from annokit.dataset import Dataset
 from annokit.io.batches import batched
 from annokit.io.limits import DEFAULT_LIMITS, Limits
 from annokit.model import Ontology
+from annokit.passes import Parts
 from annokit.report import Loss
 from annokit.run import Run
 from annokit.validate._findings import Example, Finding, Findings, ValidationReport
 from annokit.validate._ontology import check_against, check_tools
 from annokit.validate._references import References
+from annokit.validate._repeats import Called, Repeats, called
 from annokit.validate._shapes import check_shapes, items
 from annokit.validate._targets import TARGETS, target_check
+from annokit.workers import Workers
 
 __all__ = ["TARGETS", "Example", "Finding", "ValidationReport", "validate"]
 
@@ -28,6 +33,8 @@ def validate(
     image_dir: str | os.PathLike[str] | None = None,
     ontology: Ontology | None = None,
     limits: Limits = DEFAULT_LIMITS,
+    workers: int = 1,
+    progress: Callable[[int], None] | None = None,
 ) -> ValidationReport:
     """Look for faults in one pass; nothing is changed, and nothing found is raised.
 
@@ -37,9 +44,13 @@ def validate(
         Also name what the usual tools of this format would drop or refuse.
     image_dir : path, optional
         Look for the image of every row here, and compare its size.
-
     ontology : Ontology, optional
         Also name what it does not have, what it has as another kind, its own tools of unknown types, and required answers that are missing.
+    limits : Limits
+    workers : int
+        How many processes share the work, see `annokit.write`; they find the same.
+    progress : callable, optional
+        Called with the number of input bytes just dealt with.
 
     Examples
     --------
@@ -51,24 +62,51 @@ def validate(
     >>> validate(Dataset.from_rows([])).findings
     []
     """
-    judge = target_check(target) if target else None
-    found, run = Findings(), Run(on_error="skip", limits=limits)
-    references = References(found, dataset, image_dir, limits, "error" if target == "coco" else "warning")
+    if target:
+        target_check(target)  # an unknown one is said before anything is read
+    found, run = Findings(), Run(on_error="skip", limits=limits, progress=progress)
+    repeats = Repeats(found, "error" if target == "coco" else "warning")
     if ontology is not None:
         check_tools(found, ontology)
-    for rows in batched(dataset.rows(run), _BATCH):
-        check_shapes(found, items(rows))
-        for row in rows:
-            references.check(row)
-            if judge is not None:
-                judge(found, row)
-            if ontology is not None:
-                check_against(found, row, ontology)
+    with Workers(workers) as pool:
+        parts = Parts(dataset, pool)
+        parts.outlines()
+        checks = _Checks(dataset.ontology, target, image_dir, ontology)
+        for one in parts.map(checks.each, run):
+            if isinstance(one, Called):
+                repeats.check(one)
+            else:
+                found.take(one)
     for loss in run.report.losses:
         found.take(_unread(loss))
     kinds = run.report.kinds
     annotations = sum(n["read"] for kind, n in kinds.items() if kind not in ("data_rows", "labels"))
     return ValidationReport(kinds["data_rows"]["read"], annotations, target, found.sorted())
+
+
+class _Checks(NamedTuple):
+    """What is asked of each row by itself."""
+
+    classes: Ontology
+    target: str | None
+    image_dir: str | os.PathLike[str] | None
+    ontology: Ontology | None
+
+    def each(self, dataset: Dataset, run: Run) -> Iterator[Called | Finding]:
+        """How the rows are called, and what was found in them."""
+        judge = target_check(self.target) if self.target else None
+        found = Findings()
+        references = References(found, self.classes, self.image_dir, run.limits)
+        for rows in batched(dataset.rows(run), _BATCH):
+            check_shapes(found, items(rows))
+            for row in rows:
+                references.check(row)
+                if judge is not None:
+                    judge(found, row)
+                if self.ontology is not None:
+                    check_against(found, row, self.ontology)
+                yield called(row)
+        yield from found.all()
 
 
 def _unread(loss: Loss) -> Finding:

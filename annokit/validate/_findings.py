@@ -93,6 +93,10 @@ class Findings:
             known.count += finding.count
             known.examples += finding.examples[: _EXAMPLES - len(known.examples)]
 
+    def all(self) -> list[Finding]:
+        """All so far, in the order they first struck."""
+        return list(self._found.values())
+
     def sorted(self) -> list[Finding]:
         """Errors first, then the frequent."""
         return sorted(

@@ -1,15 +1,14 @@
-"""Whether what points somewhere leads there: ids, names, classes, relationships, frames, images."""
+"""Whether what points somewhere leads there: classes, relationships, frames, images."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-from annokit.dataset import Dataset
 from annokit.errors import AnnokitError, UsageError, Where
 from annokit.io.images import image_orientation, image_size
 from annokit.io.limits import Limits
-from annokit.model import DataRow, Label, ObjectAnnotation, Relationship, Track
+from annokit.model import DataRow, Label, ObjectAnnotation, Ontology, Relationship, Track
 from annokit.report import kind_of
 from annokit.validate._findings import Findings, Severity
 
@@ -17,44 +16,30 @@ __all__ = ["References"]
 
 
 class References:
-    """Checks that need more than one record; of ids and names only hashes are kept.
+    """Checks of a row that need more than it: the classes there are, its image.
 
     Parameters
     ----------
     found : Findings
         Where faults go.
-    dataset : Dataset
-        For its classes.
+    ontology : Ontology
+        The classes of the dataset.
     image_dir : path or None
         Where the images are; without it, at the rows' own absolute paths.
-    id_severity : {"error", "warning"}
-        How bad a repeated annotation id is.
     """
 
     def __init__(
-        self,
-        found: Findings,
-        dataset: Dataset,
-        image_dir: str | os.PathLike[str] | None,
-        limits: Limits,
-        id_severity: Severity,
+        self, found: Findings, ontology: Ontology, image_dir: str | os.PathLike[str] | None, limits: Limits
     ) -> None:
         if image_dir is not None and not Path(image_dir).is_dir():
             raise UsageError("expected a folder of images", where=Where(os.fspath(image_dir)))
-        self._found, self._limits, self._id_severity = found, limits, id_severity
+        self._found, self._limits = found, limits
         self._folder = None if image_dir is None else Path(image_dir).resolve()
-        self._tools = {tool.name for tool in dataset.ontology.tools}
-        self._tool_ids = {tool.id for tool in dataset.ontology.tools if tool.id}
-        self._ids: set[int] = set()
-        self._names: set[int] = set()
-        self._annotations: set[int] = set()
+        self._tools = {tool.name for tool in ontology.tools}
+        self._tool_ids = {tool.id for tool in ontology.tools if tool.id}
 
     def check(self, row: DataRow) -> None:
         """Everything about one row and its labels."""
-        if _seen(self._ids, f"{row.source}\0{row.id}"):
-            self._add(row, "repeated-id", "error", "two data rows have one id")
-        if _seen(self._names, row.name):
-            self._add(row, "repeated-name", "warning", "two data rows have one name; files get a hash each")
         if row.asset.media_type == "image":
             self._check_image(row)
         for label in row.labels:
@@ -78,9 +63,6 @@ class References:
             self._add(row, "empty-label", "warning", message, "labels", label.id)
         ids = {one.id for one in label.annotations}
         for one in label.annotations:
-            if one.id and _seen(self._annotations, f"{row.source}\0{one.id}"):
-                message = "two annotations have one id"
-                self._add(row, "repeated-annotation-id", self._id_severity, message, kind_of(one), one.id)
             if isinstance(one, Relationship):
                 self._check_relationship(row, one, ids)
             elif isinstance(one, ObjectAnnotation | Track):
@@ -148,14 +130,6 @@ class References:
         inside = [path for path in paths if path.is_relative_to(self._folder)]
         there = [path for path in inside if os.path.isfile(path)]  # noqa: PTH113 - as above
         return next(iter(there + inside), None)
-
-
-def _seen(before: set[int], name: str) -> bool:
-    value = hash(name)
-    if value in before:
-        return True
-    before.add(value)
-    return False
 
 
 def _last_frame(one: ObjectAnnotation | Track) -> int | None:

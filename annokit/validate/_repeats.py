@@ -1,0 +1,77 @@
+"""Whether ids and names are those of one record only, over all rows there are."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from annokit.model import DataRow
+from annokit.report import kind_of
+from annokit.validate._findings import Example, Finding, Findings, Severity
+
+__all__ = ["Called", "Repeats", "called"]
+
+
+class Called(NamedTuple):
+    """How a data row and its annotations are called; so much of it has to be seen together with all others."""
+
+    source: str | None
+    name: str
+    id: str
+    annotations: list[tuple[str, str]]
+    """Id and kind of those that have an id."""
+
+
+def called(row: DataRow) -> Called:
+    """What a row and its annotations are called."""
+    annotations = [(one.id, kind_of(one)) for label in row.labels for one in label.annotations if one.id]
+    return Called(row.source, row.name, row.id, annotations)
+
+
+class Repeats:
+    """Looks for ids and names that come again; only hashes of them are kept.
+
+    Parameters
+    ----------
+    found : Findings
+        Where faults go.
+    id_severity : {"error", "warning"}
+        How bad a repeated annotation id is.
+    """
+
+    def __init__(self, found: Findings, id_severity: Severity) -> None:
+        self._found, self._id_severity = found, id_severity
+        self._ids: set[int] = set()
+        self._names: set[int] = set()
+        self._annotations: set[int] = set()
+
+    def check(self, row: Called) -> None:
+        """One more row."""
+        if _seen(self._ids, f"{row.source}\0{row.id}"):
+            self._add(row, "repeated-id", "data_rows", "error", "two data rows have one id")
+        if _seen(self._names, row.name):
+            message = "two data rows have one name; files get a hash each"
+            self._add(row, "repeated-name", "data_rows", "warning", message)
+        for one, kind in row.annotations:
+            if _seen(self._annotations, f"{row.source}\0{one}"):
+                message = "two annotations have one id"
+                self._add(row, "repeated-annotation-id", kind, self._id_severity, message, one)
+
+    def _add(
+        self,
+        row: Called,
+        code: str,
+        kind: str,
+        severity: Severity,
+        message: str,
+        annotation: str | None = None,
+    ) -> None:
+        example = Example(row.source, row.name, annotation)
+        self._found.take(Finding(code, kind, severity, 1, message, [example]))
+
+
+def _seen(before: set[int], name: str) -> bool:
+    value = hash(name)
+    if value in before:
+        return True
+    before.add(value)
+    return False
