@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from annokit.formats import all_formats as formats
     from annokit.reading import Part, parts
     from annokit.report import Report
+    from annokit.shards import convert_shards
 
 __all__ = [
     "AnnokitError",
@@ -28,6 +29,7 @@ __all__ = [
     "__version__",
     "consensus",
     "convert",
+    "convert_shards",
     "detect",
     "formats",
     "insights",
@@ -43,6 +45,7 @@ _HOMES = {
     "Dataset": ("annokit.dataset", "Dataset"),
     "Report": ("annokit.report", "Report"),
     "convert": ("annokit.conversion", "convert"),
+    "convert_shards": ("annokit.shards", "convert_shards"),
     "detect": ("annokit.conversion", "detect"),
     "Part": ("annokit.reading", "Part"),
     "parts": ("annokit.reading", "parts"),

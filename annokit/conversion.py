@@ -19,13 +19,13 @@ from annokit.io.output import Staged, StagedFile, StagedFolder, staged
 from annokit.io.source import Readable, Source
 from annokit.model import DataRow
 from annokit.pieces import write_rows
-from annokit.reading import Labels, open_labels, wholes
+from annokit.reading import Labels, divided_options, open_labels, wholes
 from annokit.report import Report
 from annokit.run import OnError, Run
 from annokit.steps import Steps
 from annokit.workers import Workers
 
-__all__ = ["Labels", "convert", "detect", "read", "write"]
+__all__ = ["Labels", "check_readable", "convert", "detect", "read", "write"]
 
 
 def detect(source: Readable) -> str:
@@ -121,6 +121,7 @@ def write(
     limits: Limits = DEFAULT_LIMITS,
     progress: Callable[[int], None] | None = None,
     workers: int = 1,
+    is_part: bool = False,
     **options: Any,
 ) -> Report:
     """Write a dataset, or an iterable of data rows, as training data; all of it or nothing.
@@ -162,6 +163,8 @@ def write(
         How many processes share the work, where the dataset comes from `read` and its source can be cut; the
         output is the same byte for byte. A script that is not guarded by ``if __name__ == "__main__":`` can
         have one only.
+    is_part : bool
+        Whether it is part of a larger output, and so may hold nothing that can be read.
     **options
         The format's write options, see `annokit formats`.
 
@@ -210,7 +213,8 @@ def write(
             write_rows(dataset, steps, format, place.path, given, run, pool)
         place.settle()
         account.check()
-        _check_readable(account)
+        if not is_part:
+            check_readable(account)
         if strict:
             account.check_strict()
         if verify:
@@ -219,7 +223,7 @@ def write(
     return account
 
 
-def _check_readable(account: Report) -> None:
+def check_readable(account: Report) -> None:
     """Refuse to write an empty dataset because nothing at all could be read."""
     read = account.total("read") - account.kinds["categories"]["read"]
     if read and account.total("quarantined") + account.total("skipped") == read:
@@ -280,10 +284,6 @@ def convert(
     """
     writer_of(to)  # an unknown target is said before anything is read
     opened = open_labels(source, options.get("limits", DEFAULT_LIMITS))
-    names = {format} if format else {detect_format(one).name for one in opened}
-    known = {field for name in names for field in reader_of(name).options.__struct_fields__}
-    writing = writer_of(to).options.__struct_fields__
-    reading = {name: value for name, value in options.items() if name in known}
-    options = {name: value for name, value in options.items() if name not in known or name in writing}
+    reading, options = divided_options(opened, format, to, options)
     dataset = _read(opened, format, "raise", options.get("limits", DEFAULT_LIMITS), reading)
     return write(dataset, target, format=to, **options)

@@ -23,7 +23,7 @@ from annokit.run import OnError, Run
 from annokit.steps import Steps
 from annokit.workers import Workers
 
-__all__ = ["write_rows"]
+__all__ = ["outline_of", "write_rows"]
 
 _PART = 16 << 20
 
@@ -42,7 +42,7 @@ def write_rows(
     groups = _cut(dataset, steps, writer)
     parts = list(chain.from_iterable(groups))
     if len(parts) > 1:
-        each = workers.map(_outline_of, parts)
+        each = workers.map(outline_of, parts)
         found = whole_outline([[next(each) for _ in group] for group in groups])
         dataset.set_outline(lambda: found)
     chosen = steps.through(dataset, run.report)
@@ -65,7 +65,8 @@ def _cut(dataset: Dataset, steps: Steps, writer: Writer[Any]) -> list[list[Part]
     return [whole.cut(_PART) for whole in dataset.parts if isinstance(whole, Part)]
 
 
-def _outline_of(part: Part) -> Outline:
+def outline_of(part: Part) -> Outline:
+    """The outline of a part, as a worker finds it."""
     return part.dataset().outline
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import msgspec
 
 from annokit.dataset import Dataset, Outline, joined, merged
-from annokit.formats import detect, parse_options, reader_of
+from annokit.formats import detect, parse_options, reader_of, writer_of
 from annokit.io.archives import open_source
 from annokit.io.limits import DEFAULT_LIMITS, Limits
 from annokit.io.source import Readable, Source, sources
@@ -23,7 +23,7 @@ from annokit.run import OnError, Run
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Labels", "Part", "open_labels", "parts", "whole_outline", "wholes"]
+__all__ = ["Labels", "Part", "divided_options", "open_labels", "parts", "whole_outline", "wholes"]
 
 _Document: TypeAlias = Mapping[str, Any]
 Labels: TypeAlias = "Readable | Source | Sequence[Readable | Source] | _Document | Sequence[_Document]"
@@ -157,6 +157,18 @@ def wholes(
         taken = {k: v for k, v in options.items() if k in own or k not in known}
         found.append(Part(one, name, taken))
     return found
+
+
+def divided_options(
+    opened: Sequence[Source], format: str | None, to: str, options: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Options of a conversion as those for reading and those for writing; what both know is in both."""
+    names = {format} if format else {detect(one).name for one in opened}
+    known = {field for name in names for field in reader_of(name).options.__struct_fields__}
+    writing = writer_of(to).options.__struct_fields__
+    reading = {name: value for name, value in options.items() if name in known}
+    rest = {name: value for name, value in options.items() if name not in known or name in writing}
+    return reading, rest
 
 
 def whole_outline(groups: Sequence[Sequence[Outline]]) -> Outline:

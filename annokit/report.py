@@ -137,6 +137,15 @@ class Loss(msgspec.Struct):
         return self.level != "note"
 
 
+class _Saved(msgspec.Struct):
+    """A report as it stands in its file."""
+
+    source: str
+    target: str
+    kinds: dict[str, dict[str, int]]
+    losses: list[Loss]
+
+
 class Report:
     """Counts by kind and column, and the losses by name.
 
@@ -234,6 +243,11 @@ class Report:
             mine.count += loss.count
             mine.examples += loss.examples[: _EXAMPLES - len(mine.examples)]
 
+    def forget(self, kind: str) -> None:
+        """Leave a kind out of the account."""
+        self.kinds.pop(kind, None)
+        self._losses = {key: loss for key, loss in self._losses.items() if loss.kind != kind}
+
     @property
     def losses(self) -> list[Loss]:
         """All losses and notes, in the order they first struck."""
@@ -277,6 +291,20 @@ class Report:
             },
             "losses": [msgspec.structs.asdict(loss) for loss in self.losses],
         }
+
+    @classmethod
+    def from_json(cls, text: bytes | str) -> Report:
+        """The account that `to_json` wrote.
+
+        >>> Report.from_json(Report("a", "b").to_json()).target
+        'b'
+        """
+        saved = msgspec.json.decode(text, type=_Saved)
+        made = cls(saved.source, saved.target)
+        for kind, row in saved.kinds.items():
+            made.kinds[kind].update({column: row.get(column, 0) for column in COLUMNS})
+        made._losses = {(loss.code, loss.kind, loss.level): loss for loss in saved.losses}
+        return made
 
     def to_json(self) -> str:
         """`to_dict` as indented JSON."""

@@ -41,8 +41,11 @@ class Steps(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def row_by_row(self) -> bool:
-        """Whether what becomes of a row depends on it, on the options and on the outline alone."""
-        return self.labels in _ROW_BY_ROW
+        """Whether what becomes of a row depends on it, on the options and on the outline alone.
+
+        Shares of the rows for which a condition holds depend on all rows.
+        """
+        return self.labels in _ROW_BY_ROW and not (self.where is not None and self.split)
 
     def through(self, dataset: Dataset, account: Report) -> Dataset:
         """The dataset behind every step that was asked for; its classes are accounted.

@@ -221,6 +221,7 @@ def test_cut_files_have_the_lines_of_the_whole(data: bytes, size: int, block: in
     whole = list(iter_lines(source))
     parts = cut_lines(source, size)
     assert [line for part in parts for line in iter_lines(part)] == whole
+    assert sum(part.size for part in parts) == len(data)
     blocks = (found for part in parts for found in iter_blocks(part, block=block))
     assert [line for found in blocks for line in found.lines()] == whole
 

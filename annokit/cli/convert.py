@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,18 @@ def _renames(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ..
     if not all(old and equals and new for old, equals, new in pairs):
         raise click.BadParameter("expected OLD=NEW")
     return {old: new for old, _, new in pairs}
+
+
+_UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30}
+
+
+def _size(_ctx: click.Context, _param: click.Parameter, value: str | None) -> int | None:
+    if value is None:
+        return None
+    found = re.fullmatch(r"(\d+) ?(|k|M|G|Ki|Mi|Gi)B?", value)
+    if found is None:
+        raise click.BadParameter("expected a number of bytes, like 256MB or 1GiB")
+    return int(found[1]) * _UNITS[found[2]]
 
 
 @click.command(cls=WriteCommand)
@@ -77,6 +90,13 @@ def _renames(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ..
     show_default=True,
     help="How many processes share the work.",
 )
+@click.option(
+    "--shard-size",
+    metavar="SIZE",
+    callback=_size,
+    help="Make an output for every so many bytes of input, like 256MB, in the folder DST.",
+)
+@click.option("--resume", is_flag=True, help="Go on with shards where a run was cut short.")
 @click.option("--report", metavar="FILE", help="Where the report goes.  [default: DST.report.json]")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
@@ -86,6 +106,8 @@ def command(
     to: str,
     format: str | None,
     report: str | None,
+    shard_size: int | None,
+    resume: bool,
     as_json: bool,
     quiet: bool,
     options: dict[str, Any],
@@ -97,11 +119,17 @@ def command(
     """
     from annokit.conversion import convert
     from annokit.io.archives import open_source
+    from annokit.shards import convert_shards
 
+    if resume and shard_size is None:
+        raise click.UsageError("--resume goes on with shards: give --shard-size, too")
+    if shard_size is not None:
+        settings |= {"shard_size": shard_size, "resume": resume}
+    run = convert if shard_size is None else convert_shards
     with progress(sources, quiet=quiet) as advance:
         opened = [open_source(source, settings["limits"], advance) for source in sources]
         check_options(options, opened, format, to)
-        account = convert(
+        account = run(
             opened, target, to=to, format=format, report=report, progress=advance, **settings, **options
         )
     beside, put_aside = Path(target), account.total("quarantined")
@@ -111,5 +139,6 @@ def command(
         say_report(account)
         say(f"written to {target}, report in {report or f'{beside}.report.json'}")
         if put_aside:
-            say(f"{put_aside} records put aside, each with its reason, in {beside}.quarantine.ndjson")
+            where = f"{beside}.quarantine.ndjson" if shard_size is None else f"{beside}/*.quarantine.ndjson"
+            say(f"{put_aside} records put aside, each with its reason, in {where}")
     return 1 if put_aside or account.total("skipped") else 0

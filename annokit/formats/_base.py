@@ -87,10 +87,10 @@ class Pieces(msgspec.Struct, Generic[_O], frozen=True):
 class Writer(msgspec.Struct, Generic[_O], frozen=True):
     """How a format is written: all rows of a dataset to one staged file or folder, accounted in the run.
 
-    `pieces` is the same in two steps, where there is such a way. `keeps_details` says that metadata and attachments of
-    rows, and who made a label and when, are kept; `keeps_splits` that the output tells train from val. `place` makes an
-    output that is more than a file or folder put in place, of the target, the options, the report, and what
-    `StagedFolder` is told by name.
+    `pieces` is the same in two steps, where there is such a way, and `suffix` how a file that is made is called.
+    `keeps_details` says that metadata and attachments of rows, and who made a label and when, are kept;
+    `keeps_splits` that the output tells train from val. `place` makes an output that is more than a file or folder
+    put in place, of the target, the options, the report, and what `StagedFolder` is told by name.
     """
 
     write: Callable[[Dataset, Path, _O, Run], None]
@@ -100,6 +100,7 @@ class Writer(msgspec.Struct, Generic[_O], frozen=True):
     keeps_splits: bool = True
     pieces: Pieces[_O] | None = None
     place: Callable[..., Staged] | None = None
+    suffix: str = ".json"
 
 
 class Format(msgspec.Struct, frozen=True):

@@ -147,5 +147,5 @@ FORMAT = Format(
     title="CoNLL-2003: tokens and IOB2 tags",
     sniff=_sniff,
     reader=Reader(read=_read, options=NoOptions),
-    writer=Writer(write=_write, options=WriteOptions, target="file", keeps_splits=False),
+    writer=Writer(write=_write, options=WriteOptions, target="file", suffix=".conll", keeps_splits=False),
 )

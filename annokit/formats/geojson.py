@@ -314,5 +314,5 @@ FORMAT = Format(
     title="GeoJSON (RFC 7946): objects on maps, and with GeoTIFFs in pixels",
     sniff=_sniff,
     reader=Reader(read=_read, options=ReadOptions),
-    writer=Writer(write=_write, options=WriteOptions, target="file", keeps_splits=False),
+    writer=Writer(write=_write, options=WriteOptions, target="file", suffix=".geojson", keeps_splits=False),
 )

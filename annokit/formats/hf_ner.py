@@ -117,5 +117,5 @@ FORMAT = Format(
     title="Hugging Face tokens and ner_tags, as JSON lines",
     sniff=_sniff,
     reader=Reader(read=_read, options=NoOptions, cut=_cut),
-    writer=Writer(write=_write, options=WriteOptions, target="file", keeps_splits=False),
+    writer=Writer(write=_write, options=WriteOptions, target="file", suffix=".ndjson", keeps_splits=False),
 )

@@ -81,5 +81,12 @@ FORMAT = Format(
     title="Labelbox export v2 (NDJSON)",
     sniff=_sniff,
     reader=Reader(read=_read, options=ReadOptions, cut=cut_elements),
-    writer=Writer(write=write, options=NoOptions, target="file", keeps_details=True, keeps_splits=False),
+    writer=Writer(
+        write=write,
+        options=NoOptions,
+        target="file",
+        suffix=".ndjson",
+        keeps_details=True,
+        keeps_splits=False,
+    ),
 )

@@ -139,5 +139,5 @@ FORMAT = Format(
     title="Labelbox import NDJSON: pre-labels and ground truth",
     sniff=_sniff,
     reader=Reader(read=_read, options=ReadOptions),
-    writer=Writer(write=write, options=WriteOptions, target="file", keeps_splits=False),
+    writer=Writer(write=write, options=WriteOptions, target="file", suffix=".ndjson", keeps_splits=False),
 )

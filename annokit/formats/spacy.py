@@ -97,5 +97,5 @@ FORMAT = Format(
     name="spacy",
     title="spaCy DocBin: texts with their entities",
     sniff=_sniff,
-    writer=Writer(write=_write, options=WriteOptions, target="file", keeps_splits=False),
+    writer=Writer(write=_write, options=WriteOptions, target="file", suffix=".spacy", keeps_splits=False),
 )

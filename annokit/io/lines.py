@@ -140,10 +140,10 @@ def cut_lines(source: Source, size: int, *, numbered: bool = True) -> list[Sourc
     """
     if source.span is not None or source.size <= size:
         return [source]
-    spans, start, line = [], 0, 1
+    spans, start, line, end = [], 0, 1, source.size
     with source.open() as handle, reading(source.name):
-        while start < source.size:
-            stop = _next_line(handle, start + size)
+        while start < end:
+            stop = _next_line(handle, start + size) if start + size < end else end
             spans.append(Span(start, stop, line if numbered else None))
             line += _newlines(handle, start, stop) if numbered else 0
             start = stop

@@ -1,0 +1,269 @@
+"""A conversion in shards: each is an output of its own, and a run that was cut short goes on where it stopped.
+
+Until the last shard is done they lie in ``TARGET.unfinished``; then the folder takes its place as a whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from annokit._version import __version__
+from annokit.conversion import check_readable, write
+from annokit.dataset import Outline
+from annokit.errors import UsageError, Where
+from annokit.formats import writer_of
+from annokit.io.limits import DEFAULT_LIMITS
+from annokit.io.lock import locked
+from annokit.io.output import StagedFile, StagedFolder, staged
+from annokit.io.place import refused, writing
+from annokit.io.source import Source
+from annokit.io.swap import remove
+from annokit.pieces import outline_of
+from annokit.reading import Labels, Part, divided_options, open_labels, whole_outline, wholes
+from annokit.report import Report
+from annokit.steps import Steps
+from annokit.workers import Workers
+
+__all__ = ["convert_shards"]
+
+_RUN, _REPORTS, _SUMMARY = "run.json", "reports", "shards.json"
+
+
+def convert_shards(
+    source: Labels,
+    target: str | os.PathLike[str],
+    *,
+    to: str,
+    shard_size: int,
+    resume: bool = False,
+    format: str | None = None,
+    workers: int = 1,
+    overwrite: bool = False,
+    report: str | os.PathLike[str] | None = None,
+    progress: Callable[[int], None] | None = None,
+    **options: Any,
+) -> Report:
+    """`annokit.convert`, with an output of its own for every so many bytes of input.
+
+    Parameters
+    ----------
+    source, to, format, report, progress, **options
+        As for `annokit.convert`. Classes have the same numbers in all shards, and splits are those of the whole; ids
+        of images and annotations count from 1 in each. Label policies that look at several rows are refused.
+    target : path
+        The folder that takes the shards ``part-00000``, ... and ``shards.json``, which says what each was made of.
+    shard_size : int
+        About how many bytes of input make a shard. Sources that cannot be cut make one each.
+    resume : bool
+        Go on with a run that was cut short: only shards that are not done are made. Refused when input, options or
+        version are not the same.
+    workers : int
+        How many shards are made at once, in processes of their own.
+    overwrite : bool
+        Replace `target`, and what is left of a run that is not gone on with.
+
+    Returns
+    -------
+    Report
+        The account of all shards.
+
+    Raises
+    ------
+    OutputError
+        The target is there, or a run that was cut short.
+    UsageError
+        The run that is to go on was another one.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp()) / "shards"
+    >>> line = b'{"data_row": {"id": "r1", "row_data": "a.jpg"}, "projects": {}}\\n'
+    >>> convert_shards(line * 3, folder, to="coco", shard_size=100).total("written", "data_rows")
+    3
+    >>> sorted(path.name for path in folder.glob("part-*"))
+    ['part-00000.json', 'part-00001.json']
+    """
+    opened = open_labels(source, options.get("limits", DEFAULT_LIMITS))
+    job = _planned(opened, format, to, shard_size, options)
+    place = StagedFolder(target, overwrite=overwrite, sources=job.paths)
+    folder = place.target.with_name(f"{place.target.name}.unfinished")
+    beside = StagedFile(report or f"{place.target}.report.json", overwrite=True, sources=job.paths)
+    with writing(place.target), locked(place.target):
+        _prepare(folder, _identity(opened, job, shard_size), resume=resume, overwrite=overwrite)
+        with Workers(workers) as pool:
+            _make(job, folder, pool, progress or (lambda _size: None))
+        account = _finish(job, folder)
+        check_readable(account)
+        account.target = os.fspath(target)
+        place.path = folder
+        place.finish()
+        with staged(beside):
+            beside.path.write_text(account.to_json(), encoding="utf-8", errors="backslashreplace")
+        place.commit()
+        remove(folder)  # what stood at the target before
+    return account
+
+
+class _Job(NamedTuple):
+    """What is to be made, and how."""
+
+    groups: Sequence[Sequence[Part]]
+    format: str
+    options: dict[str, Any]
+    paths: tuple[Path, ...]
+
+    @property
+    def parts(self) -> list[Part]:
+        return [part for group in self.groups for part in group]
+
+    def name(self, index: int) -> str:
+        writer = writer_of(self.format)
+        return f"part-{index:05d}{writer.suffix if writer.target == 'file' else ''}"
+
+
+def _planned(
+    opened: Sequence[Source], format: str | None, to: str, shard_size: int, options: Mapping[str, Any]
+) -> _Job:
+    if shard_size < 1:
+        raise UsageError(f"expected a size of shards of at least 1 byte, got {shard_size}")
+    reading, rest = divided_options(opened, format, to, options)
+    if not Steps(**{name: rest[name] for name in Steps.__struct_fields__ if name in rest}).row_by_row:
+        raise UsageError(
+            "shards are made apart, but these options look at the rows of several",
+            hint="convert to one output; or --labels all or newest, and --split without --where",
+        )
+    limits = options.get("limits", DEFAULT_LIMITS)
+    groups = [whole.cut(shard_size) for whole in wholes(opened, format, reading, limits)]
+    return _Job(groups, to, rest, tuple(one.origin for one in opened if one.origin is not None))
+
+
+def _identity(opened: Sequence[Source], job: _Job, shard_size: int) -> dict[str, Any]:
+    """What has to be the same for a run to be gone on with."""
+    return {
+        "annokit": __version__,
+        "sources": [{"name": one.name, "sha256": _digest(one)} for one in opened],
+        "to": job.format,
+        "from": [group[0].format for group in job.groups],
+        "shard_size": shard_size,
+        "options": {
+            name: repr(value) for name, value in sorted({**job.groups[0][0].options, **job.options}.items())
+        },
+    }
+
+
+def _digest(source: Source) -> str:
+    """A hash of a file's bytes; of a folder's names, sizes and times."""
+    found = hashlib.sha256()
+    if source.path is None or not source.is_dir:
+        with source.open() as handle:
+            while chunk := handle.read(1 << 20):
+                found.update(chunk)
+        return found.hexdigest()
+    for path in sorted(path for path in source.path.rglob("*") if path.is_file()):
+        told = path.stat()
+        name = path.relative_to(source.path).as_posix()
+        found.update(msgspec.json.encode([name, told.st_size, told.st_mtime_ns]))
+    return found.hexdigest()
+
+
+def _prepare(folder: Path, identity: Mapping[str, Any], *, resume: bool, overwrite: bool) -> None:
+    """Make the folder for the shards, or go on with the one that is there."""
+    known = folder / _RUN
+    text = msgspec.json.format(msgspec.json.encode(identity), indent=1) + b"\n"
+    if folder.exists() and resume:
+        if not known.is_file() or known.read_bytes() != text:
+            differs = _difference(known, identity)
+            raise UsageError(
+                f"cannot go on: {differs} is not what it was",
+                where=Where(str(folder)),
+                hint="--overwrite starts anew",
+            )
+        return
+    if folder.exists():
+        if not overwrite or not known.is_file():
+            hint = "--resume goes on with it, --overwrite starts anew"
+            raise refused(folder, "a run was cut short", hint=hint if known.is_file() else None)
+        remove(folder)
+    (folder / _REPORTS).mkdir(parents=True)
+    known.write_bytes(text)
+
+
+def _difference(known: Path, identity: Mapping[str, Any]) -> str:
+    """What of the identity of a run has changed."""
+    before = msgspec.json.decode(known.read_bytes()) if known.is_file() else {}
+    return next((name for name, value in identity.items() if before.get(name) != value), "run.json")
+
+
+def _make(job: _Job, folder: Path, pool: Workers, progress: Callable[[int], None]) -> None:
+    """Make the shards that are not there yet."""
+    parts = job.parts
+    missing = [index for index in range(len(parts)) if not (folder / job.name(index)).exists()]
+    progress(sum(part.source.size for part in parts) - sum(parts[index].source.size for index in missing))
+    if not missing:
+        return
+    each = pool.map(outline_of, parts)
+    outline = whole_outline([[next(each) for _ in group] for group in job.groups])
+    with tempfile.TemporaryDirectory(prefix="annokit-") as scratch:
+        file = Path(scratch, "job")
+        file.write_bytes(pickle.dumps((job, outline, folder), pickle.HIGHEST_PROTOCOL))
+        made = pool.map(_shard, [(file, index) for index in missing])
+        for index, _ in zip(missing, made, strict=True):
+            progress(parts[index].source.size)
+
+
+@lru_cache(maxsize=1)
+def _job(file: Path) -> tuple[_Job, Outline, Path]:
+    found: tuple[_Job, Outline, Path] = pickle.loads(file.read_bytes())  # noqa: S301  # of the first process
+    return found
+
+
+def _shard(task: tuple[Path, int]) -> None:
+    """In a worker: make one shard, as a conversion of its own."""
+    file, index = task
+    job, outline, folder = _job(file)
+    dataset = job.parts[index].dataset(lambda: outline)
+    dataset.paths = job.paths
+    report = folder / _REPORTS / f"{index:05d}.json"
+    target = folder / job.name(index)
+    write(dataset, target, format=job.format, report=report, is_part=True, **job.options)
+
+
+def _finish(job: _Job, folder: Path) -> Report:
+    """The account of all shards, and the summary; what the run needed only for itself goes."""
+    account = Report(", ".join(dict.fromkeys(part.source.name for part in job.parts)))
+    entries = []
+    for index, part in enumerate(job.parts):
+        report = _placed(folder / _REPORTS / f"{index:05d}.json", job.name(index))
+        if index:
+            report.forget("categories")  # every shard has them all
+        account.add(report)
+        span = part.source.span
+        entry: dict[str, Any] = {"name": job.name(index), "source": part.source.name}
+        entry |= {"start": span.start, "stop": span.stop} if span else {}
+        entries.append(entry | {"data_rows": report.total("written", "data_rows")})
+    (folder / _SUMMARY).write_bytes(
+        msgspec.json.format(msgspec.json.encode({"shards": entries}), indent=1) + b"\n"
+    )
+    for left in folder.glob(".part-*"):  # by runs that were killed
+        remove(left)
+    return account
+
+
+def _placed(file: Path, name: str) -> Report:
+    """The account of a shard, which now is where it stays."""
+    report = Report.from_json(file.read_bytes())
+    report.target = name
+    fresh = file.with_suffix(".new")
+    fresh.write_text(report.to_json(), encoding="utf-8", errors="backslashreplace")
+    fresh.replace(file)
+    return report
