@@ -136,6 +136,8 @@ def _planned(
 ) -> _Job:
     if shard_size < 1:
         raise UsageError(f"expected a size of shards of at least 1 byte, got {shard_size}")
+    if writer_of(to).place is not None:
+        raise UsageError(f"{to} is one table that grows, not made in shards", hint="convert to it as a whole")
     reading, rest = divided_options(opened, format, to, options)
     if not Steps(**{name: rest[name] for name in Steps.__struct_fields__ if name in rest}).row_by_row:
         raise UsageError(

@@ -184,6 +184,11 @@ def test_what_looks_at_rows_of_several_shards_is_refused(
         annokit.convert_shards(export, tmp_path / "out", to="yolo", shard_size=9000, **options)
 
 
+def test_a_table_that_grows_is_not_made_in_shards(export: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="delta is one table"):
+        annokit.convert_shards(export, tmp_path / "out", to="delta", shard_size=9000)
+
+
 def test_several_sources_are_shards_of_their_own(tmp_path: Path, samples: Path) -> None:
     again = tmp_path / "again.ndjson"
     again.write_bytes((samples / "street.ndjson").read_bytes())
