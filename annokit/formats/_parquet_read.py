@@ -119,7 +119,7 @@ class _Table:
         self.metadata: dict[bytes, bytes] = schema.metadata or {}
         where = Where(source.name)
         tables.check_version(self.metadata, where)
-        tables.conform(pa.RecordBatch.from_pylist([], schema), table, where)
+        tables.conform(tables.no_rows(schema), table, where)
         self._columns = [name for name in tables.SCHEMAS[table].names if name in schema.names]
 
     @contextmanager
@@ -207,11 +207,11 @@ def _cut(chunk: Chunk, last: int | None) -> tuple[Chunk, Chunk]:
 
 
 def _indices(batch: pa.RecordBatch) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    return batch.column("data_row_index").to_numpy()  # type: ignore[no-any-return]
+    return tables.numbers(batch.column("data_row_index"))
 
 
 def _empty(table: str) -> pa.RecordBatch:
-    return pa.RecordBatch.from_pylist([], tables.SCHEMAS[table])
+    return tables.no_rows(tables.SCHEMAS[table])
 
 
 class _Progress:

@@ -134,7 +134,7 @@ def _numbers(batch: pa.RecordBatch, key: Sequence[str]) -> Indices:
     """One number for each key of a row, or of a row and something below 2**32 in it."""
     numbers = np.zeros(len(batch), np.int64)
     for name in key:
-        numbers = numbers << 32 | batch.column(name).to_numpy()
+        numbers = numbers << 32 | tables.numbers(batch.column(name))
     return numbers
 
 

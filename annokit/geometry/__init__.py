@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from annokit.geometry.boxes import bounding_box, bounding_boxes, object_boxes
+from annokit.geometry.boxes import bounding_box, bounding_boxes, box_rows, object_boxes
 from annokit.geometry.measures import outline_areas, ring_areas, ring_bounds
 from annokit.geometry.raster import Areal, mask_batch, masks_of, outline_of, to_rle
 from annokit.geometry.text import FARTHEST, Text, parse_points, parse_rings
@@ -13,6 +13,7 @@ __all__ = [
     "Text",
     "bounding_box",
     "bounding_boxes",
+    "box_rows",
     "mask_batch",
     "masks_of",
     "object_boxes",

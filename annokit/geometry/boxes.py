@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import chain
+from typing import Any
 
 import numpy as np
+from msgspec.structs import astuple
 
 from annokit.geometry.measures import ring_bounds
 from annokit.geometry.ragged import ends
 from annokit.geometry.raster import mask_batch
 from annokit.model import Box, Geometry, Keypoints, Line, Mask, ObjectAnnotation, Point, Polygon, RotatedBox
-from annokit.model.base import Floats
+from annokit.model.base import Bools, Floats
 
-__all__ = ["bounding_box", "bounding_boxes", "object_boxes"]
+__all__ = ["bounding_box", "bounding_boxes", "box_rows", "object_boxes"]
 
 
 def bounding_box(geometry: Geometry) -> Box | None:
@@ -34,51 +37,87 @@ def object_boxes(annotations: Sequence[ObjectAnnotation]) -> list[Box | None]:
 
 def bounding_boxes(geometries: Sequence[Geometry]) -> list[Box | None]:
     """`bounding_box` for each of many shapes."""
-    boxes: list[Box | None] = [None] * len(geometries)
-    spread: list[int] = []
-    masks: list[int] = []
+    rows, found = box_rows(geometries)
+    return [
+        geometry if type(geometry) is Box else Box(x=x, y=y, width=width, height=height) if there else None
+        for geometry, (x, y, width, height), there in zip(
+            geometries, rows.tolist(), found.tolist(), strict=True
+        )
+    ]
+
+
+def box_rows(geometries: Sequence[Geometry | None]) -> tuple[Floats, Bools]:
+    """The boxes around many shapes as numbers.
+
+    Returns
+    -------
+    float64 (n, 4)
+        x, y, width, height; 0 where there is no box.
+    bool (n,)
+        Where there is one.
+
+    Examples
+    --------
+    >>> rows, found = box_rows([Line(coords=[(1, 5), (3, 2)]), None])
+    >>> rows.tolist(), found.tolist()
+    ([[1.0, 2.0, 2.0, 3.0], [0.0, 0.0, 0.0, 0.0]], [True, False])
+    """
+    rows, found = np.zeros((len(geometries), 4)), np.zeros(len(geometries), np.bool_)
+    places: dict[type, list[int]] = {}
     for index, geometry in enumerate(geometries):
-        if isinstance(geometry, Box):
-            boxes[index] = geometry
-        elif isinstance(geometry, Point):
-            boxes[index] = Box(x=geometry.x, y=geometry.y, width=0.0, height=0.0)
-        elif isinstance(geometry, Mask):
-            masks.append(index)
-        elif _points(geometry) is not None:
-            spread.append(index)
-    for index, row in zip(spread, _around([_points(geometries[i]) for i in spread]), strict=True):
-        boxes[index] = row
-    for index, found in zip(masks, _around_masks([geometries[i] for i in masks]), strict=True):
-        boxes[index] = found
-    return boxes
+        places.setdefault(type(geometry), []).append(index)
+    for kind, at in places.items():
+        measure = _MEASURES.get(kind)
+        if measure is not None:
+            rows[at], found[at] = measure([geometries[i] for i in at])
+    return rows, found
 
 
-def _points(geometry: Geometry) -> Floats | None:
-    """The points a box has to hold, if there are any."""
-    if isinstance(geometry, RotatedBox):
-        return geometry.corners
-    if isinstance(geometry, Keypoints):
-        points = geometry.coords[geometry.visibility > 0]
-    elif isinstance(geometry, Polygon | Line):
-        points = geometry.coords
-    else:
-        return None
-    return points if len(points) else None
+def _of_boxes(boxes: Sequence[Any]) -> tuple[Floats, bool]:
+    return np.fromiter(chain.from_iterable(map(astuple, boxes)), np.float64).reshape(-1, 4), True
 
 
-def _around(shapes: Sequence[Floats | None]) -> list[Box]:
-    parts = [shape for shape in shapes if shape is not None]
-    if not parts:
-        return []
-    corners = ring_bounds(np.concatenate(parts), ends([len(part) for part in parts]))
-    rows = np.hstack([corners[:, :2], corners[:, 2:] - corners[:, :2]]).tolist()
-    return [Box(x=x, y=y, width=width, height=height) for x, y, width, height in rows]
+def _of_points(points: Sequence[Any]) -> tuple[Floats, bool]:
+    rows = np.zeros((len(points), 4))
+    rows[:, :2] = np.fromiter(chain.from_iterable(map(astuple, points)), np.float64).reshape(-1, 2)
+    return rows, True
 
 
-def _around_masks(masks: Sequence[Geometry]) -> list[Box | None]:
-    if not masks:
-        return []
+def _of_coords(shapes: Sequence[Any]) -> tuple[Floats, Bools]:
+    return _around([shape.coords for shape in shapes])
+
+
+def _of_corners(shapes: Sequence[Any]) -> tuple[Floats, Bools]:
+    return _around([shape.corners for shape in shapes])
+
+
+def _of_keypoints(shapes: Sequence[Any]) -> tuple[Floats, Bools]:
+    return _around([shape.coords[shape.visibility > 0] for shape in shapes])
+
+
+def _around(shapes: Sequence[Floats]) -> tuple[Floats, Bools]:
+    """Boxes around points; none around no points."""
+    offsets = ends([len(shape) for shape in shapes])
+    rows, found = ring_bounds(np.concatenate(shapes), offsets), np.diff(offsets) > 0
+    rows[:, 2:] -= rows[:, :2]
+    rows[~found] = 0.0
+    return rows, found
+
+
+def _of_masks(masks: Sequence[Any]) -> tuple[Floats, Bools]:
     from annokit_fast import rle
 
-    rows = rle.bounds(mask_batch([mask for mask in masks if isinstance(mask, Mask)])).tolist()
-    return [Box(x=x, y=y, width=w, height=h) if w and h else None for x, y, w, h in rows]
+    rows = rle.bounds(mask_batch(masks))
+    found: Bools = (rows[:, 2:] != 0).all(axis=1)
+    return rows, found
+
+
+_MEASURES: dict[type, Callable[[Sequence[Any]], tuple[Floats, Bools | bool]]] = {
+    Box: _of_boxes,
+    Point: _of_points,
+    Polygon: _of_coords,
+    Line: _of_coords,
+    RotatedBox: _of_corners,
+    Keypoints: _of_keypoints,
+    Mask: _of_masks,
+}

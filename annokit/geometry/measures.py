@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from annokit.geometry.ragged import concatenated, ends, lengths
+from annokit.geometry.ragged import Outlines, flattened
 from annokit.model import Polygon
 from annokit.model.base import Floats, Indices
 
-__all__ = ["outline_areas", "ring_areas", "ring_bounds"]
+__all__ = ["flat_areas", "outline_areas", "ring_areas", "ring_bounds"]
 
 
 def ring_bounds(coords: Floats, offsets: Indices) -> Floats:
@@ -49,13 +49,16 @@ def outline_areas(shapes: Sequence[Polygon]) -> Floats:
     >>> outline_areas([Polygon(coords=[(0, 0), (4, 0), (4, 4)]), Polygon(coords=[])]).tolist()
     [8.0, 0.0]
     """
+    return flat_areas(flattened(shapes))
+
+
+def flat_areas(shapes: Outlines) -> Floats:
+    """`outline_areas` of polygons that are flat already."""
     from annokit_fast import polygons
 
-    coords = concatenated([shape.coords for shape in shapes], np.float64).reshape(-1, 2)
-    rings = ends(lengths([shape.ring_offsets for shape in shapes]))
-    areas = _measured(polygons.area, coords, rings, ends(lengths([shape.part_offsets for shape in shapes])))
-    owners = np.repeat(np.arange(len(shapes)), [len(shape.part_offsets) - 1 for shape in shapes])
-    totals: Floats = np.bincount(owners, areas, len(shapes)).astype(np.float64)
+    areas = _measured(polygons.area, shapes.coords, shapes.ring_offsets, shapes.part_offsets)
+    owners = np.repeat(np.arange(len(shapes.object_offsets) - 1), np.diff(shapes.object_offsets))
+    totals: Floats = np.bincount(owners, areas, len(shapes.object_offsets) - 1).astype(np.float64)
     return totals
 
 

@@ -3,14 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from annokit.model.base import Indices
+from annokit.model import Polygon
+from annokit.model.base import Floats, Indices
 
-__all__ = ["concatenated", "ends", "lengths", "windows"]
+__all__ = ["Outlines", "concatenated", "ends", "flattened", "lengths", "windows"]
+
+
+class Outlines(NamedTuple):
+    """Many polygons in flat arrays, as the kernels of `annokit_fast` take them."""
+
+    coords: Floats
+    """(v, 2): the vertices of all rings."""
+    ring_offsets: Indices
+    """Where each ring starts in `coords`."""
+    part_offsets: Indices
+    """Where each part starts in the rings."""
+    object_offsets: Indices
+    """Where each polygon starts in the parts."""
+
+
+def flattened(polygons: Sequence[Polygon]) -> Outlines:
+    """Polygons one after the other in arrays of their own.
+
+    >>> flattened([Polygon(coords=[(0, 0), (4, 0), (4, 4)]), Polygon(coords=[])]).ring_offsets.tolist()
+    [0, 3, 3]
+    >>> flattened([]).coords.shape
+    (0, 2)
+    """
+    return Outlines(
+        concatenated([polygon.coords for polygon in polygons], np.float64).reshape(-1, 2),
+        ends(lengths([polygon.ring_offsets for polygon in polygons])),
+        ends(lengths([polygon.part_offsets for polygon in polygons])),
+        ends([len(polygon.part_offsets) - 1 for polygon in polygons]),
+    )
 
 
 def ends(lengths: Sequence[int] | Indices) -> Indices:
@@ -30,9 +60,9 @@ def lengths(offsets: Sequence[Indices]) -> Indices:
     >>> lengths([np.array([0, 2, 5]), np.array([0, 4])]).tolist()
     [2, 3, 4]
     """
-    starts: Indices = concatenated([array[:-1] for array in offsets], np.int64)
-    stops: Indices = concatenated([array[1:] for array in offsets], np.int64)
-    return stops - starts
+    steps = np.diff(concatenated(offsets, np.int64))
+    seams = np.cumsum([len(array) for array in offsets], dtype=np.int64)[:-1] - 1
+    return np.delete(steps, seams)
 
 
 def windows(offsets: Indices, firsts: Indices) -> Indices:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from annokit.errors import GeometryError
-from annokit.geometry.ragged import concatenated, ends, lengths
+from annokit.geometry.ragged import concatenated, ends, flattened
 from annokit.model import Box, Mask, Polygon, RotatedBox
 from annokit.model.base import Indices, as_readonly
 
@@ -61,16 +61,9 @@ def to_rle(shapes: Sequence[Polygon | Box | RotatedBox], heights: Indices, width
     """
     from annokit_fast import rle
 
-    polygons = [outline_of(shape) for shape in shapes]
+    flat = flattened([outline_of(shape) for shape in shapes])
     try:
-        return rle.from_polygons(
-            concatenated([polygon.coords for polygon in polygons], np.float64).reshape(-1, 2),
-            ends(lengths([polygon.ring_offsets for polygon in polygons])),
-            ends(lengths([polygon.part_offsets for polygon in polygons])),
-            heights,
-            widths,
-            object_offsets=ends([len(polygon.part_offsets) - 1 for polygon in polygons]),
-        )
+        return rle.from_polygons(*flat[:3], heights, widths, object_offsets=flat.object_offsets)
     except ValueError as error:
         raise GeometryError(f"cannot draw a polygon: {error}") from error
 

@@ -12,6 +12,7 @@ has one row per data row with all of the five in it, so that a cluster can shuff
 
 from __future__ import annotations
 
+from annokit.tables.columns import no_rows, numbers
 from annokit.tables.from_arrow import Chunk, Reject, data_rows, with_rows_and_labels
 from annokit.tables.labelspark import bronze, flat, silver
 from annokit.tables.named import NAMED, named_batches, named_schema
@@ -39,6 +40,8 @@ __all__ = [
     "named_batches",
     "named_schema",
     "nested",
+    "no_rows",
+    "numbers",
     "silver",
     "to_ontology",
     "unnested",

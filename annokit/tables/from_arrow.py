@@ -23,6 +23,7 @@ from annokit.model import (
     Track,
 )
 from annokit.model.annotation import Space
+from annokit.tables.columns import column
 from annokit.tables.jsontext import built, from_json
 from annokit.tables.schema import SCHEMAS, TABLES
 from annokit.tables.shapes_from_arrow import Shape, shapes_of
@@ -71,11 +72,13 @@ def with_rows_and_labels(chunk: Chunk) -> dict[str, Chunk]:
         rows.setdefault(index, entry | {"id": own_id, "external_id": other_name})
         labels.setdefault(key, entry | {"id": entry["label_id"]})
     made = {"data_rows": list(rows.values()), "labels": list(labels.values())}
-    derived = {
-        table: chunk._replace(batch=pa.RecordBatch.from_pylist(made.get(table, []), SCHEMAS[table]))
-        for table in TABLES
-    }
+    derived = {table: chunk._replace(batch=_derived(table, made.get(table, []))) for table in TABLES}
     return derived | {"annotations": chunk}
+
+
+def _derived(table: str, entries: Sequence[Mapping[str, Any]]) -> pa.RecordBatch:
+    columns = [column([entry.get(field.name) for entry in entries], field.type) for field in SCHEMAS[table]]
+    return pa.record_batch(columns, SCHEMAS[table])
 
 
 class _Found(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -9,8 +10,9 @@ import numpy as np
 
 from annokit.errors import DecodeError, Where
 from annokit.io.faults import BAD_JSON, decode_error
+from annokit.model.base import Indices
 
-__all__ = ["built", "from_json", "to_json"]
+__all__ = ["built", "from_json", "json_lines"]
 
 _T = TypeVar("_T")
 
@@ -24,15 +26,19 @@ def _array(value: Any) -> Any:
 _ENCODER = msgspec.json.Encoder(enc_hook=_array)
 
 
-def to_json(value: Any) -> bytes | None:
-    """JSON text; None for None and for what is empty.
+def json_lines(values: Sequence[Any]) -> tuple[bytes, Indices]:
+    """The JSON texts of values one after the other, and the length of each.
 
-    >>> to_json({"coco": {"id": 1}})
-    b'{"coco":{"id":1}}'
-    >>> to_json({}) is None
-    True
+    >>> text, lengths = json_lines([{"a": 1}, [2]])
+    >>> text, lengths.tolist()
+    (b'{"a":1}[2]', [7, 3])
     """
-    return None if value is None or value in ({}, (), []) else _ENCODER.encode(value)
+    lines = _ENCODER.encode_lines(values)
+    stops = np.flatnonzero(np.frombuffer(lines, np.uint8) == ord("\n"))
+    if len(stops) == len(values):
+        return lines.translate(None, b"\n"), np.diff(stops, prepend=-1) - 1
+    texts = [_ENCODER.encode(value) for value in values]  # raw text among them has line breaks of its own
+    return b"".join(texts), np.array([len(text) for text in texts])
 
 
 def from_json(text: str | None, kind: type[_T] | Any, column: str) -> _T | Any:

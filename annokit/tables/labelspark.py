@@ -20,6 +20,7 @@ from annokit.io.batches import batched
 from annokit.io.limits import DEFAULT_LIMITS, Limits
 from annokit.model import Classification, DataRow, Label, ObjectAnnotation, Ontology, Tool, Track
 from annokit.tables.bronze import BRONZE, bronze_entry
+from annokit.tables.columns import no_rows
 
 __all__ = [
     "BRONZE",
@@ -152,7 +153,7 @@ def _inner_leaves(name: str, values: pa.Array) -> Iterator[tuple[str, pa.Array]]
         yield from _inner_leaves(f"{name}.{field.name}", pc.struct_field(values, field.name))
 
 
-FLAT = _flattened(pa.RecordBatch.from_pylist([], BRONZE)).schema
+FLAT = _flattened(no_rows(BRONZE)).schema
 """The columns of the flat table."""
 
 _INT, _TEXT, _REAL, _BOOL = pa.int64(), pa.string(), pa.float64(), pa.bool_()

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from annokit.errors import Where
+from annokit.tables.columns import list_column, no_rows, number_column, numbers
 from annokit.tables.from_arrow import Chunk
 from annokit.tables.schema import SCHEMAS, TABLES, conform
 
@@ -38,14 +39,13 @@ def nested(piece: Mapping[str, pa.RecordBatch]) -> pa.RecordBatch:
     [['l1', 'l2'], []]
     """
     rows = piece["data_rows"]
-    index = rows.column("data_row_index").to_numpy()
+    index = numbers(rows.column("data_row_index"))
     columns = list(rows.columns)
     for name, kind in _STRUCTS.items():
         inner = piece[name]
-        ends = np.searchsorted(inner.column("data_row_index").to_numpy(), index)
-        offsets = pa.array(np.append(ends, len(inner)), pa.int32())
+        starts = np.searchsorted(numbers(inner.column("data_row_index")), index)
         structs = pa.StructArray.from_arrays(inner.columns, fields=list(kind))
-        columns.append(pa.ListArray.from_arrays(offsets, structs, pa.list_(kind)))
+        columns.append(list_column(np.diff(starts, append=len(inner)), structs))
     return pa.record_batch(columns, NESTED)
 
 
@@ -69,19 +69,19 @@ def unnested(batch: pa.RecordBatch, where: Where | None = None) -> dict[str, Chu
     True
     """
     place = where or Where("<nested>")
-    numbers = np.arange(len(batch))
-    found = {"data_rows": _numbered(batch, numbers)}
+    places = np.arange(len(batch))
+    found = {"data_rows": _numbered(batch, places)}
     for name in LISTED:
-        found[name] = pa.RecordBatch.from_pylist([], SCHEMAS[name])
+        found[name] = no_rows(SCHEMAS[name])
         if name in batch.schema.names:
             lists = batch.column(name)
-            lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy()
+            lengths = numbers(pc.fill_null(pc.list_value_length(lists), 0))
             inner = pa.RecordBatch.from_struct_array(lists.flatten())
-            found[name] = _numbered(inner, np.repeat(numbers, lengths))
+            found[name] = _numbered(inner, np.repeat(places, lengths))
     return {name: Chunk(conform(one, name, place), place.file or "", 0) for name, one in found.items()}
 
 
-def _numbered(batch: pa.RecordBatch, numbers: np.ndarray[tuple[int], np.dtype[np.int64]]) -> pa.RecordBatch:
+def _numbered(batch: pa.RecordBatch, indices: np.ndarray[tuple[int], np.dtype[np.int64]]) -> pa.RecordBatch:
     names = [name for name in batch.schema.names if name != "data_row_index"]
     columns = [batch.column(name) for name in names]
-    return pa.record_batch([*columns, pa.array(numbers, pa.int64())], [*names, "data_row_index"])
+    return pa.record_batch([*columns, number_column(indices, pa.int64())], [*names, "data_row_index"])

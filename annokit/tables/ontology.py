@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from annokit.errors import ReferenceProblem, Where
 from annokit.model import Ontology, Option, Tool
-from annokit.tables.jsontext import built, from_json, to_json
+from annokit.tables.jsontext import built, from_json
 from annokit.tables.schema import SCHEMAS, record_batch
 
 __all__ = ["from_ontology", "to_ontology"]
@@ -39,7 +39,7 @@ def from_ontology(ontology: Ontology) -> pa.Table:
 def _add(nodes: list[dict[str, Any]], role: str, parent: int | None, node: Any) -> int:
     own = {name: getattr(node, name, None) for name in _OWN}
     place = {"index": len(nodes), "role": role, "parent_index": parent}
-    nodes.append(place | own | {"extra": to_json(node.extra)})
+    nodes.append(place | own | {"extra": node.extra})
     return len(nodes) - 1
 
 

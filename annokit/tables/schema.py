@@ -33,18 +33,21 @@ classifications: ``answers``, ``answer_details``
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
 
 from annokit.errors import DecodeError, InputError, Where
 from annokit.model import SCHEMA_VERSION
+from annokit.tables.columns import column, json_column
 
 __all__ = ["SCHEMAS", "TABLES", "check_version", "conform", "record_batch"]
 
 _INT, _SMALL, _REAL, _TEXT, _BOOL = pa.int64(), pa.int32(), pa.float64(), pa.string(), pa.bool_()
 _TIME, _TEXTS = pa.timestamp("us", "UTC"), pa.list_(pa.string())
 _VERSION = b"annokit.schema_version"
+_JSON = frozenset({"extra", "metadata", "asset_extra", "answer_details", "payload"})
 _Columns = tuple[pa.DataType, str]
 """Columns of one type, by name."""
 
@@ -166,8 +169,8 @@ TABLES = tuple(name for name in SCHEMAS if name != "ontology")
 """The tables made from data rows."""
 
 
-def record_batch(table: str, columns: dict[str, Any]) -> pa.RecordBatch:
-    """Columns, as lists or Arrow arrays, in the order and types of a table's schema."""
+def record_batch(table: str, columns: Mapping[str, Any]) -> pa.RecordBatch:
+    """Columns, as values (JSON as what it says) or Arrow arrays, in the order and types of a table's schema."""
     schema = SCHEMAS[table]
     return pa.record_batch([_array(columns[field.name], field) for field in schema], schema)
 
@@ -176,7 +179,7 @@ def _array(values: Any, field: pa.Field) -> pa.Array:
     if isinstance(values, pa.Array):
         return values
     try:
-        return pa.array(values, field.type)
+        return json_column(values) if field.name in _JSON else column(values, field.type)
     except (pa.ArrowException, OverflowError, UnicodeEncodeError) as error:
         raise InputError(f"column {field.name} cannot hold a value: {error}") from error
 

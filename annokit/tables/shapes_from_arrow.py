@@ -26,8 +26,8 @@ from annokit.model import (
     Track,
 )
 from annokit.model.base import Floats, Indices
+from annokit.tables.columns import column, flat_values, numbers
 from annokit.tables.jsontext import from_json
-from annokit.tables.lists import flat_values
 
 __all__ = ["Shape", "shapes_of"]
 
@@ -51,7 +51,7 @@ def shapes_of(batch: pa.RecordBatch) -> list[_Made]:
     """
     shapes: list[Any] = [None] * len(batch)
     for kind, at in _places(batch).items():
-        chosen = batch.take(pa.array(at)) if len(at) < len(batch) else batch
+        chosen = batch.take(column(at, pa.int64())) if len(at) < len(batch) else batch
         made = _BUILDERS[kind](chosen) if kind in _BUILDERS else [_no_shape(kind) for _ in at]
         for i, shape in zip(at, made, strict=True):
             shapes[i] = shape
@@ -128,7 +128,7 @@ def _odd(column: str) -> GeometryError:
 
 def _with_nulls(shapes: list[_Made], column: pa.Array, kind: str, name: str) -> list[_Made]:
     if column.null_count:
-        for i in np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False)).tolist():
+        for i in np.flatnonzero(column.is_null().to_pylist()).tolist():
             shapes[i] = _null(kind, name)
     return shapes
 
@@ -196,7 +196,7 @@ def _mask_batch(column: pa.StructArray) -> list[_Made]:
     data = counts.buffers()[2] or b""
     text = np.frombuffer(data, np.uint8)[offsets[0] : offsets[-1]]
     try:
-        batch = rle.from_strings(text, offsets - offsets[0], heights.to_numpy(), widths.to_numpy())
+        batch = rle.from_strings(text, offsets - offsets[0], numbers(heights), numbers(widths))
     except ValueError as error:
         raise DecodeError(
             f"expected COCO's compressed counts: {error}", where=Where(path="$.mask")

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from math import isnan
-from typing import Any, TypeAlias, TypeVar
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
 from msgspec.structs import replace
 
-from annokit.geometry import bounding_boxes, mask_batch, outline_areas
-from annokit.geometry.ragged import concatenated, ends, lengths
+from annokit.geometry import box_rows, mask_batch, outline_areas, outline_of
+from annokit.geometry.measures import flat_areas
+from annokit.geometry.ragged import Outlines, concatenated, flattened
 from annokit.model import (
     Box,
     Geometry,
@@ -26,19 +27,18 @@ from annokit.model import (
     TextSpan,
     TimeRange,
     Track,
-    Unknown,
 )
-from annokit.model.base import Floats
-from annokit.tables.jsontext import to_json
-from annokit.tables.lists import list_array
+from annokit.model.base import Floats, Indices
+from annokit.tables.columns import column, list_column, number_column, packed_column
+from annokit.tables.schema import SCHEMAS
 
-__all__ = ["Marked", "shape_columns"]
+if TYPE_CHECKING:
+    from annokit_fast.rle import RleBatch
 
-Marked: TypeAlias = ObjectAnnotation | Track
-"""What a row of the annotations table stands for."""
+__all__ = ["shape_columns"]
 
-_S = TypeVar("_S")
-_NOTHING = Unknown(what="")
+_S = TypeVar("_S", bound=Geometry)
+
 _COLUMNS: dict[str, tuple[type, str]] = {
     "uri": (MaskReference, "uri"),
     "color": (MaskReference, "color"),
@@ -52,53 +52,93 @@ _COLUMNS: dict[str, tuple[type, str]] = {
 """Columns that hold one field of one kind of shape."""
 
 
-def shape_columns(annotations: Sequence[Marked]) -> dict[str, Any]:
-    """The columns that say where each annotation is; `payload` holds whole what the others cannot."""
-    shapes = [_with_columns(annotation) for annotation in annotations]
-    columns: dict[str, Any] = {
-        name: [getattr(shape, field) if type(shape) is kind else None for shape in shapes]
-        for name, (kind, field) in _COLUMNS.items()
-    }
+def shape_columns(
+    annotations: Sequence[ObjectAnnotation | Track],
+    geometries: Sequence[Geometry | None],
+    boxes: Sequence[Box | None],
+) -> dict[str, Any]:
+    """The columns that say where each annotation is; `payload` holds whole what the others cannot.
+
+    Of a track there is no geometry; `boxes` are those that sources state.
+    """
+    shapes = _Shapes(geometries, boxes)
+    payloads: list[Any] = [None] * len(annotations)
+    for place in shapes.others():
+        payloads[place] = _payload(annotations[place])
     return (
-        columns
-        | _box_columns(annotations)
+        {name: shapes.field(kind, field) for name, (kind, field) in _COLUMNS.items()}
+        | _box_columns(geometries, boxes)
         | {
             "area": _areas(shapes),
-            "rings": _rings(_only(shapes, Polygon)),
+            "rings": _rings(shapes),
             "points": _points(shapes),
-            "visibility": [s.visibility if type(s) is Keypoints else None for s in shapes],
-            "mask": _masks(_only(shapes, Mask)),
-            "frame_count": [len(a.frames) if type(a) is Track else None for a in annotations],
-            "keyframe_count": [int(a.is_keyframe.sum()) if type(a) is Track else None for a in annotations],
-            "payload": [_payload(a) if s is None else None for a, s in zip(annotations, shapes, strict=True)],
+            "visibility": _visibility(shapes),
+            "mask": _masks(shapes),
+            "frame_count": [len(one.frames) if type(one) is Track else None for one in annotations],
+            "keyframe_count": [
+                int(one.is_keyframe.sum()) if type(one) is Track else None for one in annotations
+            ],
+            "payload": payloads,
         }
     )
 
 
-def _with_columns(annotation: Marked) -> Geometry | None:
-    """The shape, if the columns hold all of it."""
-    if type(annotation) is not ObjectAnnotation:
-        return None
-    geometry = annotation.geometry
-    if type(geometry) is Box:
-        return geometry if annotation.box is None or annotation.box == geometry else None
-    if type(geometry) is Mask:
-        return geometry if _is_usual(geometry) else None
-    return geometry if type(geometry) in _IN_COLUMNS else None
+class _Shapes:
+    """The shapes of a batch that columns hold whole, by their kind."""
+
+    def __init__(self, geometries: Sequence[Geometry | None], boxes: Sequence[Box | None]) -> None:
+        self.count = len(geometries)
+        self._places: dict[type, list[int]] = {}
+        for place, geometry in enumerate(geometries):
+            self._places.setdefault(type(geometry), []).append(place)
+        self._geometries = geometries
+        self._keep(Box, lambda place: boxes[place] is None or boxes[place] == geometries[place])
+        self._keep(Mask, lambda place: _is_usual(geometries[place]))
+
+    def _keep(self, kind: type, holds: Callable[[int], bool]) -> None:
+        if kind in self._places:
+            self._places[kind] = [place for place in self._places[kind] if holds(place)]
+
+    def of(self, kind: type[_S]) -> tuple[list[int], list[_S]]:
+        """Where those of a kind stand, and they themselves."""
+        places = self._places.get(kind, [])
+        return places, [self._geometries[place] for place in places]  # type: ignore[misc]  # of that kind
+
+    def field(self, kind: type, name: str) -> list[Any]:
+        """A field of all shapes of a kind; None for the others."""
+        values: list[Any] = [None] * self.count
+        for place, shape in zip(*self.of(kind), strict=True):  # type: ignore[var-annotated]  # of any kind
+            values[place] = getattr(shape, name)
+        return values
+
+    def others(self) -> list[int]:
+        """Where something stands that no column holds whole."""
+        held = np.zeros(self.count, np.bool_)
+        for kind in _IN_COLUMNS:
+            held[self._places.get(kind, [])] = True
+        return np.flatnonzero(~held).tolist()
+
+    @cached_property
+    def polygons(self) -> Outlines:
+        return flattened(self.of(Polygon)[1])
+
+    @cached_property
+    def masks(self) -> RleBatch:
+        return mask_batch(self.of(Mask)[1])
 
 
-_IN_COLUMNS = {Polygon, RotatedBox, Line, Point, Keypoints, MaskReference, TextSpan, TimeRange}
+_IN_COLUMNS = (Box, Polygon, RotatedBox, Line, Point, Keypoints, Mask, MaskReference, TextSpan, TimeRange)
 
 
-def _is_usual(mask: Mask) -> bool:
+def _is_usual(mask: Any) -> bool:
     """Whether the kernels take it: fewer than 2**32 pixels, and at least one run."""
     return len(mask.counts) > 0 and max(mask.height * mask.width, mask.height, mask.width) < 1 << 31
 
 
-def _payload(annotation: Marked) -> bytes | None:
+def _payload(annotation: ObjectAnnotation | Track) -> Geometry | Track:
     if isinstance(annotation, ObjectAnnotation):
-        return to_json(annotation.geometry)
-    bare = replace(
+        return annotation.geometry
+    return replace(
         annotation,
         tool_name="",
         tool_id=None,
@@ -108,94 +148,84 @@ def _payload(annotation: Marked) -> bytes | None:
         confidence=None,
         extra={},
     )
-    return to_json(bare)
 
 
-def _only(shapes: Sequence[Geometry | None], kind: type[_S]) -> list[_S | None]:
-    return [shape if type(shape) is kind else None for shape in shapes]
-
-
-def _box_columns(annotations: Sequence[Marked]) -> dict[str, Any]:
-    boxes = bounding_boxes([_boxed(annotation) for annotation in annotations])
-    names = ("x", "y", "width", "height")
-    columns: dict[str, Any] = {
-        name: [None if box is None else getattr(box, name) for box in boxes] for name in names
-    }
-    stated = [type(a) is ObjectAnnotation and a.box is not None for a in annotations]
-    return columns | {"box_stated": stated}
-
-
-def _boxed(annotation: Marked) -> Geometry:
-    """The box its source states, else the shape a box is put around."""
-    if type(annotation) is not ObjectAnnotation:
-        return _NOTHING
-    if annotation.box is not None:
-        return annotation.box
-    geometry = annotation.geometry
-    return _NOTHING if type(geometry) is Mask and not _is_usual(geometry) else geometry
-
-
-def _areas(shapes: Sequence[Geometry | None]) -> list[float | None]:
-    """Square pixels: of a polygon its exteriors minus its holes, of a mask its pixels."""
-    areas = [shape.width * shape.height if type(shape) is Box else None for shape in shapes]
-    masks = [(i, shape) for i, shape in enumerate(shapes) if type(shape) is Mask]
-    if masks:
-        from annokit_fast import rle
-
-        pixels = rle.area(mask_batch([mask for _, mask in masks])).tolist()
-        for (i, _), area in zip(masks, pixels, strict=True):
-            areas[i] = area
-    outlines = [
-        (i, _outline(shape)) for i, shape in enumerate(shapes) if type(shape) in (Polygon, RotatedBox)
-    ]
-    for (i, _), area in zip(outlines, outline_areas([one for _, one in outlines]).tolist(), strict=True):
-        areas[i] = None if isnan(area) else area
-    return areas
-
-
-def _outline(shape: Any) -> Polygon:
-    return Polygon(coords=shape.corners) if type(shape) is RotatedBox else shape
-
-
-def _rings(shapes: Sequence[Polygon | None]) -> pa.Array:
-    polygons = [shape for shape in shapes if shape is not None]
-    coords = concatenated([polygon.coords for polygon in polygons], np.float64)
-    rings = list_array(lengths([polygon.ring_offsets for polygon in polygons]) * 2, coords)
-    parts = list_array(lengths([polygon.part_offsets for polygon in polygons]), rings)
-    counts = [0 if shape is None else len(shape.part_offsets) - 1 for shape in shapes]
-    return list_array(counts, parts, [shape is not None for shape in shapes])
-
-
-def _points(shapes: Sequence[Geometry | None]) -> pa.Array:
-    points = [_coords(shape) for shape in shapes]
-    sizes = [0 if coords is None else coords.size for coords in points]
-    values = concatenated([coords for coords in points if coords is not None], np.float64)
-    return list_array(sizes, values, [coords is not None for coords in points])
-
-
-def _coords(shape: Geometry | None) -> Floats | None:
-    if isinstance(shape, Line | Keypoints):
-        return shape.coords
-    if isinstance(shape, RotatedBox):
-        return shape.corners
-    return np.array([[shape.x, shape.y]], np.float64) if isinstance(shape, Point) else None
-
-
-def _masks(shapes: Sequence[Mask | None]) -> pa.Array:
-    """Structs of height, width and COCO's compressed counts."""
-    masks = [shape for shape in shapes if shape is not None]
-    text, offsets = np.empty(0, np.uint8), np.zeros(1, np.int64)
-    if masks:
-        from annokit_fast import rle
-
-        text, offsets = rle.to_strings(mask_batch(masks))
-    present = np.array([shape is not None for shape in shapes], np.bool_)
-    text_lengths = np.zeros(len(shapes), np.int64)
-    text_lengths[present] = np.diff(offsets)
-    buffers = [None, pa.py_buffer(ends(text_lengths).astype(np.int32)), pa.py_buffer(text)]
-    counts = pa.Array.from_buffers(pa.binary(), len(shapes), buffers)
-    height, width = (
-        pa.array([getattr(mask, side, None) for mask in shapes], pa.int32()) for side in ("height", "width")
+def _box_columns(geometries: Sequence[Geometry | None], boxes: Sequence[Box | None]) -> dict[str, Any]:
+    """The boxes that sources state, else those around the shapes."""
+    rows, found = box_rows(
+        [
+            box or (None if type(geometry) is Mask and not _is_usual(geometry) else geometry)
+            for geometry, box in zip(geometries, boxes, strict=True)
+        ]
     )
-    names = ["height", "width", "counts"]
-    return pa.StructArray.from_arrays([height, width, counts], names, mask=pa.array(~present))
+    sides = zip(("x", "y", "width", "height"), rows.T, strict=True)
+    columns: dict[str, Any] = {name: number_column(side, pa.float64(), found) for name, side in sides}
+    return columns | {"box_stated": [box is not None for box in boxes]}
+
+
+def _areas(shapes: _Shapes) -> pa.Array:
+    """Square pixels: of a polygon its exteriors minus its holes, of a mask its pixels."""
+    areas, known = np.full(shapes.count, np.nan), np.zeros(shapes.count, np.bool_)
+    places, boxes = shapes.of(Box)
+    areas[places], known[places] = box_rows(boxes)[0][:, 2:].prod(axis=1), True
+    places, rotated = shapes.of(RotatedBox)
+    areas[places] = outline_areas([outline_of(one) for one in rotated])
+    areas[shapes.of(Polygon)[0]] = flat_areas(shapes.polygons)
+    places, _ = shapes.of(Mask)
+    if places:
+        from annokit_fast import rle
+
+        areas[places] = rle.area(shapes.masks)
+    return number_column(areas, pa.float64(), known | ~np.isnan(areas))
+
+
+def _rings(shapes: _Shapes) -> pa.Array:
+    flat = shapes.polygons
+    coords = number_column(flat.coords.reshape(-1), pa.float64())
+    rings = list_column(np.diff(flat.ring_offsets) * 2, coords)
+    parts = list_column(np.diff(flat.part_offsets), rings)
+    return _listed(shapes, shapes.of(Polygon)[0], np.diff(flat.object_offsets), parts)
+
+
+def _points(shapes: _Shapes) -> pa.Array:
+    points: dict[int, Floats] = {}
+    for kind, field in ((Line, "coords"), (Keypoints, "coords"), (RotatedBox, "corners")):
+        places, found = shapes.of(kind)
+        points |= {place: getattr(one, field) for place, one in zip(places, found, strict=True)}
+    points |= {i: np.array([[one.x, one.y]], np.float64) for i, one in zip(*shapes.of(Point), strict=True)}
+    places = sorted(points)
+    values = concatenated([points[place] for place in places], np.float64)
+    lengths = [points[place].size for place in places]
+    return _listed(shapes, places, lengths, number_column(values, pa.float64()))
+
+
+def _visibility(shapes: _Shapes) -> pa.Array:
+    places, found = shapes.of(Keypoints)
+    values = concatenated([one.visibility for one in found], np.int8)
+    lengths = [len(one.visibility) for one in found]
+    return _listed(shapes, places, lengths, number_column(values, pa.int8()))
+
+
+def _listed(
+    shapes: _Shapes, places: Sequence[int], lengths: Sequence[int] | Indices, values: pa.Array
+) -> pa.Array:
+    """A column of lists at these places, and of nulls elsewhere."""
+    spread, valid = np.zeros(shapes.count, np.int64), np.zeros(shapes.count, np.bool_)
+    spread[places], valid[places] = lengths, True
+    return list_column(spread, values, valid)
+
+
+def _masks(shapes: _Shapes) -> pa.Array:
+    """Structs of height, width and COCO's compressed counts."""
+    places, masks = shapes.of(Mask)
+    if not places:
+        return pa.nulls(shapes.count, SCHEMAS["annotations"].field("mask").type)
+    from annokit_fast import rle
+
+    text, offsets = rle.to_strings(shapes.masks)
+    sides = [column([getattr(mask, side) for mask in masks], pa.int32()) for side in ("height", "width")]
+    counts = packed_column(text, np.diff(offsets), pa.binary())
+    packed = pa.StructArray.from_arrays([*sides, counts], ["height", "width", "counts"])
+    rank, valid = np.zeros(shapes.count, np.int64), np.zeros(shapes.count, np.bool_)
+    rank[places], valid[places] = np.arange(len(places)), True
+    return packed.take(number_column(rank, pa.int64(), valid))

@@ -3,33 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from operator import attrgetter
+from functools import cached_property
 from typing import Any, NamedTuple
 
-import msgspec
+import numpy as np
 import pyarrow as pa
+from msgspec import to_builtins
+from msgspec.structs import astuple
 
-from annokit.model import Classification, DataRow, Label, ObjectAnnotation, Relationship
-from annokit.tables.jsontext import to_json
+from annokit.io.gc import paused_gc
+from annokit.model import Asset, Classification, DataRow, Label, ObjectAnnotation, Relationship, Track
+from annokit.model.base import Record
+from annokit.tables.columns import column, number_column
 from annokit.tables.schema import SCHEMAS, record_batch
-from annokit.tables.shapes_to_arrow import Marked, shape_columns
+from annokit.tables.shapes_to_arrow import shape_columns
 
 __all__ = ["annotations_table", "batches"]
 
 _SIZE = 4096
-
-
-class _Place(NamedTuple):
-    """Where an annotation stands: the numbers count from 0, so rows of one id stay apart."""
-
-    data_row_index: int
-    label_index: int
-    annotation_index: int
-    source: str | None
-    data_row_id: str
-    name: str
-    label_id: str | None
-    annotator_id: str | None
 
 
 class _Question(NamedTuple):
@@ -43,55 +34,109 @@ class _Question(NamedTuple):
     path: tuple[str, ...]
 
 
+class _Listed:
+    """Things of one kind: which label each stands in, counted through the batch, and its place in that."""
+
+    def __init__(self) -> None:
+        self.things: list[Any] = []
+        self.labels: list[int] = []
+        self.places: list[int] = []
+
+    def add(self, thing: Any, label: int, place: int) -> None:
+        self.things.append(thing)
+        self.labels.append(label)
+        self.places.append(place)
+
+
 class _Entries:
     """What goes into the tables, until there is enough for a batch."""
 
-    def __init__(self, next_index: int) -> None:
-        self.next_index = next_index
+    def __init__(self, first: int) -> None:
+        self.first = first
         self.weight = 0
-        self.rows: list[tuple[int, DataRow]] = []
-        self.labels: list[tuple[_Place, Label]] = []
-        self.marked: list[tuple[_Place, Marked]] = []
-        self.questions: list[tuple[_Place, _Question]] = []
-        self.relationships: list[tuple[_Place, Relationship]] = []
+        self.rows: list[DataRow] = []
+        self.labels: list[Label] = []
+        self.row_of: list[int] = []
+        self.label_index: list[int] = []
+        self.marked, self.questions, self.relationships = _Listed(), _Listed(), _Listed()
 
     def add(self, row: DataRow) -> None:
-        self.rows.append((self.next_index, row))
-        self.weight += 1 + sum(len(label.annotations) for label in row.labels)
-        name = row.name
-        for label_index, label in enumerate(row.labels):
-            context = (row.source, row.id, name, label.id, label.annotator_id)
-            self.labels.append((_Place(self.next_index, label_index, 0, *context), label))
-            for index, annotation in enumerate(label.annotations):
-                here = _Place(self.next_index, label_index, index, *context)
-                if isinstance(annotation, Relationship):
-                    self.relationships.append((here, annotation))
-                elif isinstance(annotation, Classification):
-                    self._ask(here, "label", (annotation,))
-                else:
-                    self.marked.append((here, annotation))
-                    owner = "object" if type(annotation) is ObjectAnnotation else "track"
-                    self._ask(here, owner, annotation.classifications)
-        self.next_index += 1
+        for place, label in enumerate(row.labels):
+            self._add_annotations(label, len(self.labels))
+            self.labels.append(label)
+            self.row_of.append(len(self.rows))
+            self.label_index.append(place)
+        self.rows.append(row)
+        self.weight += 1 + sum([len(label.annotations) for label in row.labels])
 
-    def _ask(self, place: _Place, owner: str, classifications: Sequence[Classification]) -> None:
+    def _add_annotations(self, label: Label, number: int) -> None:
+        for place, annotation in enumerate(label.annotations):
+            if isinstance(annotation, Relationship):
+                self.relationships.add(annotation, number, place)
+            elif isinstance(annotation, Classification):
+                self._ask((annotation,), "label", number, place)
+            else:
+                self.marked.add(annotation, number, place)
+                if annotation.classifications:
+                    owner = "object" if type(annotation) is ObjectAnnotation else "track"
+                    self._ask(annotation.classifications, owner, number, place)
+
+    def _ask(self, classifications: Sequence[Classification], owner: str, number: int, place: int) -> None:
         found: list[_Question] = []
         for question in classifications:
-            _visit(question, _Question(question, owner, 0, None, None, ()), found)
-        self.questions += [(place, question) for question in found]
+            _visit(question, owner, None, None, (), found)
+        for one in found:
+            self.questions.add(one, number, place)
+
+    @cached_property
+    def row_index(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+        """The number of each data row."""
+        return np.arange(self.first, self.first + len(self.rows))
+
+    @cached_property
+    def label_places(self) -> dict[str, pa.Array]:
+        """The columns that say where each label stands; the numbers count from 0, so rows of one id stay apart."""
+        of_rows = {
+            "data_row_index": number_column(self.row_index, pa.int64()),
+            "source": column([row.source for row in self.rows], pa.string()),
+            "data_row_id": column([row.id for row in self.rows], pa.string()),
+            "name": column([row.name for row in self.rows], pa.string()),
+        }
+        return _taken(of_rows, self.row_of) | {
+            "label_index": column(self.label_index, pa.int64()),
+            "label_id": column([label.id for label in self.labels], pa.string()),
+            "annotator_id": column([label.annotator_id for label in self.labels], pa.string()),
+        }
+
+    def places(self, listed: _Listed) -> dict[str, pa.Array]:
+        """The columns that say where each of some things stands."""
+        return _taken(self.label_places, listed.labels) | {
+            "annotation_index": column(listed.places, pa.int64())
+        }
 
 
-def _visit(what: Classification, parent: _Question, found: list[_Question]) -> None:
-    """Append a classification and all under it: `parent` has the place it takes but for its own number."""
-    here = parent._replace(what=what, classification_index=len(found))
-    found.append(here)
-    path = (*here.path, what.tool_name)
-    below = here._replace(parent_index=here.classification_index, parent_answer=None, path=path)
+def _taken(columns: dict[str, pa.Array], places: Sequence[int]) -> dict[str, pa.Array]:
+    chosen = column(places, pa.int64())
+    return {name: values.take(chosen) for name, values in columns.items()}
+
+
+def _visit(
+    what: Classification,
+    owner: str,
+    parent: int | None,
+    answer: int | None,
+    path: tuple[str, ...],
+    found: list[_Question],
+) -> None:
+    """Append a classification and all under it, parents before children."""
+    number = len(found)
+    found.append(_Question(what, owner, number, parent, answer, path))
+    below = (*path, what.tool_name)
     for nested in what.classifications:
-        _visit(nested, below, found)
-    for index, answer in enumerate(what.answers):
-        for nested in answer.classifications:
-            _visit(nested, below._replace(parent_answer=index, path=(*path, answer.name)), found)
+        _visit(nested, owner, number, None, below, found)
+    for index, chosen in enumerate(what.answers):
+        for nested in chosen.classifications:
+            _visit(nested, owner, number, index, (*below, chosen.name), found)
 
 
 def batches(
@@ -127,10 +172,15 @@ def batches(
     for row in rows:
         entries.add(row)
         if entries.weight >= size:
-            yield {name: _MAKERS[name](entries) for name in names}
-            entries = _Entries(entries.next_index)
+            yield _made(entries, names)
+            entries = _Entries(entries.first + len(entries.rows))
     if entries.rows:
-        yield {name: _MAKERS[name](entries) for name in names}
+        yield _made(entries, names)
+
+
+def _made(entries: _Entries, names: Sequence[str]) -> dict[str, pa.RecordBatch]:
+    with paused_gc():
+        return {name: record_batch(name, _MAKERS[name](entries)) for name in names}
 
 
 def annotations_table(rows: Iterable[DataRow]) -> pa.Table:
@@ -148,100 +198,82 @@ def annotations_table(rows: Iterable[DataRow]) -> pa.Table:
     return pa.Table.from_batches(made, SCHEMAS["annotations"])
 
 
-def _fields(things: Sequence[Any], *names: str) -> dict[str, Any]:
-    return {name: list(map(attrgetter(name), things)) for name in names}
+def _fields(records: Sequence[Record], kind: type[Record]) -> dict[str, Sequence[Any]]:
+    """The fields of records of one kind, each as a column."""
+    return _columns(kind.__struct_fields__, list(map(astuple, records)))
 
 
-def _places(places: Sequence[_Place]) -> dict[str, Any]:
-    return {name: list(map(attrgetter(name), places)) for name in _Place._fields}
+def _columns(names: Sequence[str], entries: Sequence[Sequence[Any]]) -> dict[str, Sequence[Any]]:
+    return dict(zip(names, zip(*entries, strict=True) if entries else [()] * len(names), strict=True))
 
 
-def _extras(things: Sequence[Any]) -> list[bytes | None]:
-    return [to_json(thing.extra) for thing in things]
+def _data_rows(entries: _Entries) -> dict[str, Any]:
+    assets = _fields([row.asset for row in entries.rows], Asset)
+    return (
+        assets
+        | _fields(entries.rows, DataRow)
+        | {
+            "data_row_index": number_column(entries.row_index, pa.int64()),
+            "name": [row.name for row in entries.rows],
+            "asset_extra": assets["extra"],
+        }
+    )
 
 
-def _structs(tuples: Iterable[Sequence[Any]]) -> list[list[dict[str, Any]] | None]:
-    """Tuples of small records as lists of dicts; null where there are none."""
-    return [[msgspec.structs.asdict(record) for record in records] or None for records in tuples]
+def _labels(entries: _Entries) -> dict[str, Any]:
+    return _fields(entries.labels, Label) | entries.label_places
 
 
-def _data_rows(entries: _Entries) -> pa.RecordBatch:
-    rows = [row for _, row in entries.rows]
-    assets = [row.asset for row in rows]
-    columns = _fields(rows, "id", "source", "global_key", "external_id", "name", "split")
-    columns |= _fields(assets, "uri", "media_type", "width", "height", "mime_type", "text")
-    columns |= _fields(assets, "frame_count", "frame_rate", "frame")
-    columns |= {
-        "data_row_index": [index for index, _ in entries.rows],
-        "metadata": [to_json(row.metadata) for row in rows],
-        "attachments": _structs(row.attachments for row in rows),
-        "asset_extra": _extras(assets),
-        "extra": _extras(rows),
-    }
-    return record_batch("data_rows", columns)
+def _annotations(entries: _Entries) -> dict[str, Any]:
+    marked = entries.marked.things
+    is_track = [type(one) is Track for one in marked]
+    tuples = [_as_object(one) if track else astuple(one) for one, track in zip(marked, is_track, strict=True)]
+    fields = _columns(ObjectAnnotation.__struct_fields__, tuples)
+    shapes = zip(fields["geometry"], marked, strict=True)
+    return (
+        fields
+        | entries.places(entries.marked)
+        | {
+            "type": ["track" if track else "object" for track in is_track],
+            "kind": [one.kind if shape is None else shape.kind for shape, one in shapes],
+        }
+        | shape_columns(marked, fields["geometry"], fields["box"])
+    )
 
 
-def _labels(entries: _Entries) -> pa.RecordBatch:
-    labels = [label for _, label in entries.labels]
-    plain = [name for name in SCHEMAS["labels"].names if name in Label.__struct_fields__]
-    columns = _places([place for place, _ in entries.labels]) | _fields(labels, *plain)
-    columns |= {"reviews": _structs(label.reviews for label in labels), "extra": _extras(labels)}
-    return record_batch("labels", columns)
+def _as_object(track: Track) -> tuple[Any, ...]:
+    """The fields an object has, as far as a track has them."""
+    names = ObjectAnnotation.__struct_fields__
+    return tuple([getattr(track, name) if name in Track.__struct_fields__ else None for name in names])
 
 
-def _annotations(entries: _Entries) -> pa.RecordBatch:
-    marked: list[Any] = [annotation for _, annotation in entries.marked]
-    is_object = [type(annotation) is ObjectAnnotation for annotation in marked]
-    columns = _places([place for place, _ in entries.marked])
-    columns |= _fields(marked, "tool_name", "tool_id", "value", "id", "confidence")
-    columns |= {
-        name: [getattr(a, name) if yes else None for a, yes in zip(marked, is_object, strict=True)]
-        for name in ("is_crowd", "space", "page", "frame", "track_id")
-    }
-    columns |= {
-        "type": ["object" if yes else "track" for yes in is_object],
-        "kind": [a.geometry.kind if yes else a.kind for a, yes in zip(marked, is_object, strict=True)],
-        "sources": _structs(a.sources if yes else () for a, yes in zip(marked, is_object, strict=True)),
-        "extra": _extras(marked),
-    }
-    return record_batch("annotations", columns | shape_columns(marked))
+def _classifications(entries: _Entries) -> dict[str, Any]:
+    asked = _columns(_Question._fields, entries.questions.things)
+    records = asked["what"]
+    return (
+        _fields(records, Classification)
+        | asked
+        | entries.places(entries.questions)
+        | {
+            "answers": [[answer.name for answer in record.answers] for record in records],
+            "answer_details": [_answer_details(record) for record in records],
+        }
+    )
 
 
-def _classifications(entries: _Entries) -> pa.RecordBatch:
-    questions = [question for _, question in entries.questions]
-    records = [question.what for question in questions]
-    columns = _places([place for place, _ in entries.questions])
-    columns |= _fields(records, "kind", "tool_name", "tool_id", "value", "id", "confidence", "text")
-    columns |= _fields(records, "message_id")
-    columns |= _fields(questions, *(name for name in _Question._fields if name != "what"))
-    columns |= {
-        "answers": [[answer.name for answer in record.answers] for record in records],
-        "answer_details": [_answer_details(record) for record in records],
-        "frames": _structs(record.frames for record in records),
-        "extra": _extras(records),
-    }
-    return record_batch("classifications", columns)
-
-
-def _answer_details(record: Classification) -> bytes | None:
+def _answer_details(record: Classification) -> list[dict[str, Any]] | None:
     """What there is to each answer but its name and what is nested in it; None when that is nothing."""
-    details = [msgspec.to_builtins(answer) for answer in record.answers]
+    details = [to_builtins(answer) for answer in record.answers]
     for detail in details:
         del detail["name"]
         detail.pop("classifications", None)
-    return to_json(details) if any(details) else None
+    return details if any(details) else None
 
 
-def _relationships(entries: _Entries) -> pa.RecordBatch:
-    records = [record for _, record in entries.relationships]
-    columns = _places([place for place, _ in entries.relationships])
-    columns |= _fields(records, "tool_name", "tool_id", "value", "id", "directed")
-    columns |= {
-        "source_annotation_id": [record.source for record in records],
-        "target_annotation_id": [record.target for record in records],
-        "extra": _extras(records),
-    }
-    return record_batch("relationships", columns)
+def _relationships(entries: _Entries) -> dict[str, Any]:
+    fields = _fields(entries.relationships.things, Relationship)
+    ends = {f"{end}_annotation_id": fields[end] for end in ("source", "target")}
+    return fields | ends | entries.places(entries.relationships)
 
 
 _MAKERS = {

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from annokit.geometry import bounding_boxes, mask_batch, outline_areas, to_rle
 from annokit.geometry.boxes import bounding_box
-from annokit.geometry.ragged import concatenated, ends, lengths
+from annokit.geometry.ragged import ends, flattened
 from annokit.model import (
     Box,
     DataRow,
@@ -123,19 +123,15 @@ class Rings(NamedTuple):
 
 def rings_of(polygons: Sequence[Polygon]) -> Rings:
     """All rings, each without a last vertex that repeats its first."""
-    coords = concatenated([polygon.coords for polygon in polygons], np.float64).reshape(-1, 2)
-    sizes = lengths([polygon.ring_offsets for polygon in polygons])
-    starts = ends(sizes)[:-1]
-    stops = starts + sizes
+    coords, ring_offsets, parts, objects = flattened(polygons)
+    starts, stops = ring_offsets[:-1], ring_offsets[1:]
+    sizes = np.diff(ring_offsets)
     long = np.flatnonzero(sizes > 1)
     closed = long[(coords[starts[long]] == coords[stops[long] - 1]).all(axis=1)]
     keep = np.ones(len(coords), bool)
     keep[stops[closed] - 1] = False
-    sizes = sizes.copy()
     sizes[closed] -= 1
-    parts = ends(lengths([polygon.part_offsets for polygon in polygons]))
-    owners = np.repeat(np.arange(len(polygons)), [len(polygon.part_offsets) - 1 for polygon in polygons])
-    return Rings(coords[keep], ends(sizes), parts, owners)
+    return Rings(coords[keep], ends(sizes), parts, np.repeat(np.arange(len(polygons)), np.diff(objects)))
 
 
 def _check_polygons(found: Findings, objects: Sequence[Item]) -> None:

@@ -1,0 +1,219 @@
+"""Values as Arrow columns: what `pa.array` does, for the types of `SCHEMAS` and without loading pandas for it.
+
+`pa.array` looks whether a list is a pandas object, for which it imports pandas wherever that is installed: half a second
+and 80 MB in each process. So the columns are made of buffers here; only what is unusual is left to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import chain, repeat
+from operator import is_not
+from types import NoneType
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from annokit.errors import DecodeError, Where
+from annokit.geometry.ragged import ends
+from annokit.model.base import Bools, Floats, Indices
+from annokit.tables.jsontext import json_lines
+
+__all__ = [
+    "column",
+    "flat_values",
+    "json_column",
+    "list_column",
+    "no_rows",
+    "number_column",
+    "numbers",
+    "packed_column",
+]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_LARGEST = 2**31 - 1
+
+
+def column(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+    """Plain values as a column; None is null, and so is a list of records without any.
+
+    Parameters
+    ----------
+    values : sequence
+        Of str, int, float, bool or datetime; of sequences of these; of records, whose fields a struct names.
+    kind : pyarrow.DataType
+        One that stands in `SCHEMAS`.
+
+    Raises
+    ------
+    pyarrow.ArrowException, OverflowError, UnicodeEncodeError
+        A value that the type cannot hold.
+
+    Examples
+    --------
+    >>> column(["a", None], pa.string()).to_pylist()
+    ['a', None]
+    >>> column([(1, 2), ()], pa.list_(pa.int64())).to_pylist()
+    [[1, 2], []]
+    >>> column([], pa.float64()).type
+    DataType(double)
+    """
+    if pa.types.is_struct(kind):
+        fields = [column([getattr(one, field.name) for one in values], field.type) for field in kind]
+        return pa.StructArray.from_arrays(fields, fields=list(kind))
+    if pa.types.is_list(kind) and pa.types.is_struct(kind.value_type):
+        values = [one or None for one in values]
+    if not values or (values[0] is None and values.count(None) == len(values)):
+        return pa.nulls(len(values), kind)
+    types = set(map(type, values))
+    make = _lists if pa.types.is_list(kind) else _MAKERS.get((kind, *(types - {NoneType})))
+    if make is None:
+        return _by_arrow(values, kind)
+    if NoneType not in types:
+        return make(values, kind, None)
+    valid = np.fromiter(map(is_not, values, repeat(None)), np.bool_, len(values))
+    return make([value for value in values if value is not None], kind, valid)
+
+
+def _by_arrow(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+    """What `pa.array` makes of values; it would cut decimals off whole numbers, which is refused."""
+    made = pa.array(values, kind)
+    if pa.types.is_integer(kind) and made.to_pylist() != list(values):
+        raise pa.ArrowInvalid(f"expected whole numbers, got {values[:8]}")
+    return made
+
+
+def json_column(values: Sequence[Any]) -> pa.Array:
+    """Dicts, lists and records as a column of JSON text; null for None and for what is empty.
+
+    >>> json_column([{"coco": {"id": 1}}, {}]).to_pylist()
+    ['{"coco":{"id":1}}', None]
+    """
+    valid = np.fromiter(map(bool, values), np.bool_, len(values))
+    if not valid.any():
+        return pa.nulls(len(values), pa.string())
+    text, lengths = json_lines([value for value in values if value])
+    return packed_column(text, _spread(lengths, valid), pa.string(), valid)
+
+
+def number_column(values: NDArray[Any], kind: pa.DataType, valid: Bools | None = None) -> pa.Array:
+    """Numbers as a column, null where `valid` is False.
+
+    >>> number_column(np.array([1.5, 0.0]), pa.float64(), np.array([True, False])).to_pylist()
+    [1.5, None]
+    """
+    data: NDArray[Any] = np.ascontiguousarray(values, _NUMBERS[kind])
+    return pa.Array.from_buffers(kind, len(data), [_bits(valid), pa.py_buffer(data)])
+
+
+def packed_column(data: Any, lengths: Indices, kind: pa.DataType, valid: Bools | None = None) -> pa.Array:
+    """A column of text or bytes, which stand one after the other in `data`; entries that are null take none of it."""
+    return pa.Array.from_buffers(kind, len(lengths), [_bits(valid), _offsets(lengths), pa.py_buffer(data)])
+
+
+def list_column(lengths: Sequence[int] | Indices, values: pa.Array, valid: Bools | None = None) -> pa.Array:
+    """A list column; where `valid` is False the entry is null, and its length must be 0."""
+    kind = pa.list_(values.type)
+    return pa.Array.from_buffers(kind, len(lengths), [_bits(valid), _offsets(lengths)], children=[values])
+
+
+def no_rows(schema: pa.Schema) -> pa.RecordBatch:
+    """An empty batch with these columns.
+
+    >>> no_rows(pa.schema([("a", pa.int64())])).num_rows
+    0
+    """
+    return pa.record_batch([pa.nulls(0, field.type) for field in schema], schema)
+
+
+def numbers(column: pa.Array) -> NDArray[Any]:
+    """The values of a column of numbers without nulls, as they lie there; `to_numpy` would load pandas, too.
+
+    >>> numbers(pa.array([1, 2])).tolist()
+    [1, 2]
+    """
+    return np.from_dlpack(column)
+
+
+def flat_values(column: pa.Array, where: Where) -> tuple[Floats, list[Indices]]:
+    """The values of a list column, and the offsets of each level from the outermost on, without a copy."""
+    levels: list[Indices] = []
+    while pa.types.is_list(column.type):
+        levels.append(numbers(column.offsets).astype(np.int64))
+        column = column.values
+        if column.null_count:
+            raise DecodeError("expected lists without nulls in them", where=where)
+    return numbers(column), levels
+
+
+def _spread(values: NDArray[Any], valid: Bools | None) -> NDArray[Any]:
+    """The values at the places where there is one, 0 elsewhere."""
+    if valid is None:
+        return values
+    spread = np.zeros(len(valid), values.dtype)
+    spread[valid] = values
+    return spread
+
+
+def _bits(valid: Bools | None) -> pa.Buffer | None:
+    """Arrow's validity bitmap."""
+    return None if valid is None or valid.all() else pa.py_buffer(np.packbits(valid, bitorder="little"))
+
+
+def _offsets(lengths: Sequence[int] | Indices) -> pa.Buffer:
+    offsets = ends(lengths)
+    if offsets[-1] > _LARGEST:
+        raise OverflowError(f"{offsets[-1]:,} values or bytes in one batch, of which it takes {_LARGEST:,}")
+    return pa.py_buffer(offsets.astype(np.int32))
+
+
+def _lists(values: Sequence[Any], kind: pa.DataType, valid: Bools | None) -> pa.Array:
+    lengths = np.fromiter(map(len, values), np.int64, len(values))
+    inner = column(list(chain.from_iterable(values)), kind.value_type)
+    return list_column(_spread(lengths, valid), inner, valid)
+
+
+def _texts(values: Sequence[str], kind: pa.DataType, valid: Bools | None) -> pa.Array:
+    joined = "".join(values)
+    text = joined.encode()
+    each = values if len(text) == len(joined) else [value.encode() for value in values]
+    return packed_column(text, _spread(np.fromiter(map(len, each), np.int64, len(each)), valid), kind, valid)
+
+
+def _plain(values: Sequence[float], kind: pa.DataType, valid: Bools | None) -> pa.Array:
+    return number_column(_spread(np.fromiter(values, _NUMBERS[kind], len(values)), valid), kind, valid)
+
+
+def _flags(values: Sequence[bool], kind: pa.DataType, valid: Bools | None) -> pa.Array:
+    flags = _spread(np.fromiter(values, np.bool_, len(values)), valid)
+    bits = pa.py_buffer(np.packbits(flags, bitorder="little"))
+    return pa.Array.from_buffers(kind, len(flags), [_bits(valid), bits])
+
+
+def _times(values: Sequence[datetime], kind: pa.DataType, valid: Bools | None) -> pa.Array:
+    """Microseconds since 1970; a time without zone is taken as UTC."""
+    since = [(time if time.tzinfo else time.replace(tzinfo=UTC)) - _EPOCH for time in values]
+    return _plain([span // _MICROSECOND for span in since], kind, valid)
+
+
+_TIME = pa.timestamp("us", "UTC")
+_NUMBERS: dict[pa.DataType, type] = {
+    pa.int8(): np.int8,
+    pa.int32(): np.int32,
+    pa.int64(): np.int64,
+    pa.float64(): np.float64,
+    _TIME: np.int64,
+}
+_Maker = Callable[[Sequence[Any], pa.DataType, "Bools | None"], pa.Array]
+_MAKERS: dict[tuple[Any, ...], _Maker] = {
+    (pa.string(), str): _texts,
+    (pa.bool_(), bool): _flags,
+    (_TIME, datetime): _times,
+    (pa.float64(), float): _plain,
+    **{(kind, int): _plain for kind in (pa.int8(), pa.int32(), pa.int64())},
+}
+"""How values of one Python type become a column of one Arrow type."""
