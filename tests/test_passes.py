@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,13 @@ import annokit
 from annokit import passes
 from annokit.errors import LimitExceeded
 from annokit.info import summarise
+from annokit.insights import Settings, open_insights
 from annokit.io.limits import Limits
 from annokit.model import DataRow
 from annokit.run import Run
 from annokit.validate import validate
 from annokit.workers import Workers
+from tests.insights.trees import private_workforce, write_tree
 
 
 @pytest.fixture(autouse=True)
@@ -74,6 +77,18 @@ def test_findings_are_those_of_the_whole(export: Path, monkeypatch: pytest.Monke
     rows = _readable(export)
     assert found.of("repeated-name") == len(rows) - len({row.name for row in rows})
     assert found.of("repeated-annotation-id")
+
+
+def test_answers_are_those_of_the_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = write_tree(tmp_path / "job", private_workforce((1, 24, 50)))
+    settings = Settings(time_zone="Europe/Berlin", since=datetime(2020, 3, 28, tzinfo=UTC))
+
+    def made(workers: int) -> Any:
+        found = open_insights(annokit.read(job), settings, workers=workers)
+        return found.read[2:], {name: table.to_pylist() for name, table in found.tables().items()}
+
+    _, tables = _same(made, lambda: made(1), monkeypatch)
+    assert [row["answer"] for row in tables["answers"]] == list(range(len(tables["answers"]))) != []
 
 
 def test_several_sources_are_parts_even_if_none_can_be_cut(tmp_path: Path) -> None:

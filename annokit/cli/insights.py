@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import click
 from msgspec import structs
 
-from annokit.cli._options import ReadCommand, open_dataset
+from annokit.cli._options import ReadCommand, open_dataset, workers_option
 from annokit.cli._output import progress, say, say_json
 from annokit.errors import InputError, UsageError, shown
 
@@ -65,6 +65,7 @@ def _goal(_ctx: click.Context, _param: click.Parameter, value: str | None) -> in
     help="The form's element that annotations_view takes labels from. [default: crowd-classifier]",
 )
 @click.option("--title", metavar="TEXT", help="Of the dashboard and the summary.")
+@workers_option
 @click.option("--overwrite", is_flag=True, help="Replace FILE and DIR.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 def command(
@@ -76,6 +77,7 @@ def command(
     format: str | None,
     goal: int | None,
     title: str | None,
+    workers: int,
     overwrite: bool,
     quiet: bool,
     options: dict[str, Any],
@@ -97,7 +99,7 @@ def command(
         raise UsageError("expected SRC and -o FILE, --tables DIR or --summary md|json; or --sql ENGINE")
     dataset = open_dataset(sources, format, options, limits)
     with progress(sources, quiet=quiet) as advance:
-        insights = open_insights(dataset, settings, progress=advance)
+        insights = open_insights(dataset, settings, progress=advance, workers=workers)
     if tables is not None:
         _write_tables(insights, tables, overwrite, dataset.paths)
         _say_written(tables, summary)

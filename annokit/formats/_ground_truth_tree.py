@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
 from annokit.errors import InputError, UsageError, Where, shown
-from annokit.io.source import Source, reading
+from annokit.io.batches import batched
+from annokit.io.source import Source, Span, reading
 
-__all__ = ["MANIFESTS", "ResponseFile", "ResponseTree", "has_answers", "looks_like_responses"]
+__all__ = ["MANIFESTS", "ResponseFile", "ResponseTree", "cut_tree", "has_answers", "looks_like_responses"]
 
 MANIFESTS = ("manifests/output/output.manifest", "output.manifest")
 """Where the output manifest lies below the folder of a job."""
@@ -36,6 +38,8 @@ _ELSEWHERE = {
 """Folders of a job in which no worker's answers are."""
 
 _RESPONSES = "worker-response"
+_RECORD = 4096
+"""About how many bytes the answers to one record have."""
 
 
 class ResponseFile(msgspec.Struct, frozen=True, gc=False):
@@ -67,7 +71,7 @@ class _Folder(msgspec.Struct, frozen=True, gc=False):
 
 
 class ResponseTree:
-    """The response files below a folder, or the one that was given, by record.
+    """The response files below a folder, in a part of it, or the one that was given, by record.
 
     Raises
     ------
@@ -80,6 +84,9 @@ class ResponseTree:
     def __init__(self, source: Source) -> None:
         self._records: dict[str, list[_Folder]] = {}
         self._loose: list[ResponseFile] = []
+        if source.entries is not None:
+            self._records, self._loose = source.entries
+            return
         if source.path is None:
             self._loose.append(ResponseFile("", source.name))
             return
@@ -126,12 +133,30 @@ class ResponseTree:
 
     def __iter__(self) -> Iterator[tuple[str | None, list[ResponseFile]]]:
         """The records with their files: by number, in each by iteration and time; then loose files."""
-        for record in sorted(self._records, key=lambda name: (int(name), name)):
+        for record in self._ordered():
             folders = self._records[record]
             folders.sort(key=lambda one: one.iteration or 0)
             yield record, [file for folder in folders for file in self._listed(folder, record)]
         for file in self._loose:
             yield file.record, [file]
+
+    def _ordered(self) -> list[str]:
+        return sorted(self._records, key=lambda name: (int(name), name))
+
+    def cut(self, source: Source, size: int) -> list[Source]:
+        """See `cut_tree`."""
+        groups = list(batched(self._ordered(), max(size // _RECORD, 1)))
+        if len(groups) < 2:
+            return [source]
+        starts = [0, *(int(records[0]) for records in groups[1:]), sys.maxsize]
+        last = len(groups) - 1
+        return [
+            source.within(
+                Span(starts[place], starts[place + 1], None),
+                ({one: self._records[one] for one in records}, self._loose if place == last else []),
+            )
+            for place, records in enumerate(groups)
+        ]
 
     def _listed(self, folder: _Folder, record: str) -> Iterator[ResponseFile]:
         try:
@@ -142,6 +167,18 @@ class ResponseTree:
             if name.endswith(".json") and name[0] != ".":
                 path = _below(folder.path, name)
                 yield _file(f"{folder.place}/{name}", path, folder.iteration, record)
+
+
+def cut_tree(source: Source, size: int, *, numbered: bool = True) -> list[Source]:  # noqa: ARG001
+    """Parts of a folder with the answers to some records each; one file, or few records, stay whole.
+
+    A part spans the records (lines of the job's manifest) from its first one up to that of the next part. The last
+    one has all files that are not in the folder of a record, among them the consolidation requests, of which several
+    may speak of one record.
+    """
+    if source.span is not None or not source.is_dir:
+        return [source]
+    return ResponseTree(source).cut(source, size)
 
 
 def _file(place: str, path: str, iteration: int | None, record: str | None) -> ResponseFile:

@@ -27,13 +27,14 @@ from annokit.formats._ground_truth_tree import (
     MANIFESTS,
     ResponseFile,
     ResponseTree,
+    cut_tree,
     has_answers,
     looks_like_responses,
 )
 from annokit.io.archives import open_source
 from annokit.io.batches import batched
 from annokit.io.gc import paused_gc
-from annokit.io.source import Source
+from annokit.io.source import Source, Span
 from annokit.model import Asset, DataRow
 from annokit.run import Run
 
@@ -133,9 +134,13 @@ class _Rows:
         return asset
 
     def _note_unanswered(self) -> None:
-        if self._given is not None and len(self._given) > self._met:
+        if self._given is None:
+            return
+        start, stop, _ = self._source.span or Span(0, len(self._given), None)
+        asked = min(stop, len(self._given)) - min(start, len(self._given))
+        if asked > self._met:
             why = "lines of the manifest to which there are no answers; they are no data rows here"
-            self._note("no-response", why, None, len(self._given) - self._met)
+            self._note("no-response", why, None, asked - self._met)
 
     def _note(self, code: str, message: str, example: str | None, n: int = 1) -> None:
         self._run.report.note(code, "data_rows", message, example=example, n=n)
@@ -167,5 +172,5 @@ FORMAT = Format(
     name=NAME,
     title="SageMaker Ground Truth: the answers of all workers (worker-response)",
     sniff=_sniff,
-    reader=Reader(read=_read, options=ReadOptions),
+    reader=Reader(read=_read, options=ReadOptions, cut=cut_tree),
 )

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from annokit.dataset import Dataset
 from annokit.model import Annotation, Classification, DataRow, Label, ObjectAnnotation, Track
+from annokit.passes import Parts
 from annokit.run import Run
+from annokit.workers import Workers
 
 __all__ = ["ANSWERS", "ANSWER_LABELS", "DERIVED", "NOTHING", "Answers", "read_answers"]
 
@@ -104,6 +108,7 @@ def read_answers(
     time_zone: str = "UTC",
     since: datetime | None = None,
     progress: Callable[[int], None] | None = None,
+    workers: int = 1,
 ) -> Answers:
     """Every answer of every annotator of a dataset.
 
@@ -117,6 +122,8 @@ def read_answers(
         Leave out answers submitted before, and those without a time.
     progress : callable, optional
         Called with the number of input bytes just dealt with.
+    workers : int
+        How many processes share the work, see `annokit.write`; they read the same.
 
     Examples
     --------
@@ -130,10 +137,35 @@ def read_answers(
     0
     """
     run = Run(on_error="skip", limits=dataset.limits, progress=progress)
-    builder = _Builder(ZoneInfo(time_zone), since)
+    read_part = partial(_read, zone=ZoneInfo(time_zone), since=since)
+    with Workers(workers) as pool:
+        found = list(Parts(dataset, pool).map(read_part, run))
+    return _joined(found)._replace(unreadable=run.report.total("skipped"))
+
+
+def _read(dataset: Dataset, run: Run, zone: ZoneInfo, since: datetime | None) -> Iterator[Answers]:
+    """The answers of a part, numbered from 0."""
+    builder = _Builder(zone, since)
     for row in dataset.rows(run):
         builder.add(row)
-    return builder.build(run.report.total("skipped"))
+    yield builder.build()
+
+
+def _joined(parts: Sequence[Answers]) -> Answers:
+    """All answers, numbered throughout."""
+    answers, labels, first, row = [], [], 0, 0
+    for part in parts:
+        answers.append(_shifted(_shifted(part.answers, "answer", first), "data_row", row))
+        labels.append(_shifted(part.answer_labels, "answer", first))
+        first += part.answers.num_rows
+        row += part.data_rows
+    counts = [sum(column) for column in zip(*(part[2:] for part in parts), strict=True)]
+    return Answers(pa.concat_tables(answers), pa.concat_tables(labels), *counts)
+
+
+def _shifted(table: pa.Table, name: str, by: int) -> pa.Table:
+    """The table with a number added to a column."""
+    return table.set_column(table.schema.get_field_index(name), name, pc.add(table[name], by))
 
 
 class _Builder:
@@ -193,11 +225,11 @@ class _Builder:
             batches.append(pa.RecordBatch.from_arrays(arrays, schema=schema))
             rows.clear()
 
-    def build(self, unreadable: int) -> Answers:
+    def build(self) -> Answers:
         self._flush()
         answers = pa.Table.from_batches(self._batches[0], ANSWERS)
         labels = pa.Table.from_batches(self._batches[1], ANSWER_LABELS)
-        return Answers(answers, labels, self._data_rows, self._skipped, self._not_human, unreadable)
+        return Answers(answers, labels, self._data_rows, self._skipped, self._not_human, 0)
 
 
 def _wall(label: Label) -> float | None:

@@ -109,6 +109,7 @@ def open_insights(
     settings: Settings | None = None,
     *,
     progress: Callable[[int], None] | None = None,
+    workers: int = 1,
 ) -> Insights:
     """Read every answer once and put the tables and views into a DuckDB in memory.
 
@@ -118,6 +119,8 @@ def open_insights(
     settings : Settings, optional
     progress : callable, optional
         Called with the number of input bytes just dealt with.
+    workers : int
+        How many processes read, see `annokit.write`; the tables are the same.
 
     Raises
     ------
@@ -130,7 +133,7 @@ def open_insights(
         raise UsageError("insights need DuckDB", hint="pip install 'annokit[insights]'") from None
     chosen = settings or Settings()
     dataset = source if isinstance(source, Dataset) else read(source)
-    answers = read_answers(dataset, chosen.time_zone, chosen.since, progress)
+    answers = read_answers(dataset, chosen.time_zone, chosen.since, progress, workers)
     connection = duckdb.connect(
         config={"threads": 1}
     )  # sums keep their order: the same input, the same bytes

@@ -26,7 +26,7 @@ _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")  # two letters at least: C:/ is 
 
 
 class Span(NamedTuple):
-    """A part of a source: bytes of a file, from where a line starts to where one ends.
+    """A part of a source: bytes of a file, from where a line starts to where one ends; of a folder, entries.
 
     `line` is the number of its first line in the file, or None where nobody counted: lines are then counted
     from its start, and messages name both, as in ``big.ndjson@33554432:17``.
@@ -55,6 +55,8 @@ class Source:
         Those of a first pass, which has no run; set by whoever opened it.
     span : Span or None
         The part of it that readers are to read; all of it by default.
+    entries : Any
+        Of a part of a folder, what is in it, as the format that cut it lists its files.
 
     Examples
     --------
@@ -62,12 +64,13 @@ class Source:
     b'{"id"'
     """
 
-    __slots__ = ("__weakref__", "_content", "_whole", "limits", "name", "origin", "path", "span")
+    __slots__ = ("__weakref__", "_content", "_whole", "entries", "limits", "name", "origin", "path", "span")
 
     def __init__(self, spec: Readable) -> None:
         self.path: Path | None = None
         self.limits = DEFAULT_LIMITS
         self.span: Span | None = None
+        self.entries: Any = None
         self._whole: Source | None = None
         self._content: bytes | Path
         if isinstance(spec, bytes | bytearray | memoryview):
@@ -103,17 +106,18 @@ class Source:
             shutil.copyfileobj(stream, out, 1 << 20)
         return copy
 
-    def within(self, span: Span) -> Source:
+    def within(self, span: Span, entries: Any = None) -> Source:
         """The same source, of which readers read a part."""
         part = Source.__new__(Source)
-        part.__setstate__(self.__getstate__() | {"span": span})
+        part.__setstate__(self.__getstate__() | {"span": span, "entries": entries})
         part._whole = self
         return part
 
     def __getstate__(self) -> dict[str, Any]:
         """What another process needs to open it; a copy of a stream goes away with the original all the same."""
         return {
-            name: getattr(self, name) for name in ("_content", "limits", "name", "origin", "path", "span")
+            name: getattr(self, name)
+            for name in ("_content", "entries", "limits", "name", "origin", "path", "span")
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -129,7 +133,7 @@ class Source:
     @property
     def size(self) -> int:
         """Its length in bytes, or that of the part that is read; 0 for a folder."""
-        if self.span is not None:
+        if self.span is not None and not self.is_dir:
             return self.span.stop - self.span.start
         if isinstance(self._content, bytes):
             return len(self._content)

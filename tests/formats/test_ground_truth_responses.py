@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import pickle
 import tarfile
 import zipfile
 from collections import Counter
@@ -18,6 +19,7 @@ import pytest
 from PIL import Image
 
 import annokit
+from annokit.dataset import joined
 from annokit.errors import InputError, UsageError
 from annokit.model import (
     Box,
@@ -534,6 +536,52 @@ def test_an_empty_record_and_lines_without_answers_are_counted(tmp_path: Path) -
     assert second.asset.text is None
     notes = [(loss.code, loss.count) for loss in run.report.losses]
     assert sorted(notes) == [("no-response", 4), ("not-in-manifest", 1)]
+
+
+@pytest.mark.parametrize("latest", [False, True])
+def test_parts_of_a_job_are_the_whole(latest: bool, tmp_path: Path, data: Path) -> None:
+    files = {
+        f"iteration-1/{n}/2024-01-02_03_04_06.json": {"c": {"label": f"y{n % 3}"}} for n in range(0, 60, 2)
+    }
+    files |= {f"iteration-2/{n}/2024-02-02_03_04_06.json": {"c": {"label": "z"}} for n in range(0, 60, 5)}
+    tree = write_tree(tmp_path, files)
+    responses = tree / "annotations" / "worker-response"
+    (responses / "iteration-1" / "9").mkdir()
+    (responses / "iteration-1" / "8" / "2024-01-02_03_04_06.json").write_text("{broken")
+    request = json.loads((data / "ground_truth" / "consolidation_request.json").read_bytes())
+    for number in range(2):  # both speak of the same records
+        for one in request:
+            one["datasetObjectId"] = str(100 + int(one["datasetObjectId"]))
+        (responses / f"2024-01-02_03_04_0{number}.json").write_text(json.dumps(request))
+        request = json.loads((data / "ground_truth" / "consolidation_request.json").read_bytes())
+    (tree / "manifests" / "output").mkdir(parents=True)
+    lines = [json.dumps({"source": f"text {n}"}) for n in range(70)]
+    (tree / "manifests" / "output" / "output.manifest").write_text("\n".join(lines))
+
+    whole, apart = Run(on_error="skip"), Run(on_error="skip")
+    rows = list(annokit.read(tree, latest=latest).rows(whole))
+    parts = [pickle.loads(pickle.dumps(part)) for part in annokit.parts(tree, size=7 * 4096, latest=latest)]
+    assert [row for part in parts for row in part.dataset().rows(apart)] == rows
+    assert (len(parts), rows[-1].id) == (6, "102")
+    assert _counts(apart) == _counts(whole)
+    assert apart.report.kinds == whole.report.kinds
+    assert joined([part.dataset().outline for part in parts]) == annokit.read(tree, latest=latest).outline
+    indices = [
+        index
+        for part in parts
+        for batch in part.batches("data_rows", on_error="skip")
+        for index in batch.column("data_row_index").to_pylist()
+    ]
+    assert indices == sorted(set(indices))
+
+
+def _counts(run: Run) -> list[tuple[str, str, int]]:
+    return sorted((loss.code, loss.kind, loss.count) for loss in run.report.losses)
+
+
+def test_a_folder_of_one_record_is_not_cut(tmp_path: Path) -> None:
+    tree = write_tree(tmp_path, {"iteration-1/1/x.json": {"c": {"label": "y"}}})
+    assert [part.source.span for part in annokit.parts(tree, size=1)] == [None]
 
 
 def test_classes_of_a_question_are_its_options(birds: Path) -> None:
