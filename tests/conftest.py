@@ -58,7 +58,7 @@ def generate() -> Callable[..., None]:
 
 
 @pytest.fixture(scope="session")
-def spark() -> Iterator[Any]:
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """The one Spark session; tests that ask for it are marked ``xdist_group("spark")``, so that one worker has them all."""
     if shutil.which("java") is None:
         pytest.skip("needs Java")
@@ -75,6 +75,7 @@ def spark() -> Iterator[Any]:
         "spark.sql.codegen.factoryMode": "NO_CODEGEN",
         "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
         "spark.sql.adaptive.enabled": "false",
+        "spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse")),
     }
     session = local_session(2, settings)
     yield session

@@ -131,8 +131,8 @@ def _news(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 def nest(
     data_rows: DataFrame,
-    labels: DataFrame,
     annotations: DataFrame,
+    labels: DataFrame | None = None,
     classifications: DataFrame | None = None,
     relationships: DataFrame | None = None,
 ) -> DataFrame:
@@ -140,9 +140,9 @@ def nest(
 
     Parameters
     ----------
-    data_rows, labels, annotations, classifications, relationships : DataFrame
-        With the columns of the tables of these names. They are joined on `source` and `data_row_index`; a data row
-        without labels stays.
+    data_rows, annotations, labels, classifications, relationships : DataFrame
+        With columns of the tables of these names. They are joined on `source` and `data_row_index`; a data row without
+        annotations stays. Without `labels` there is one for each `label_index` of the annotations.
 
     Returns
     -------
@@ -154,16 +154,30 @@ def nest(
     UsageError
         A frame without the columns to join on.
     """
-    tables = dict(zip(LISTED, (labels, annotations, classifications, relationships), strict=True))
-    for name, table in {"data_rows": data_rows, **tables}.items():
-        missing = [] if table is None else [key for key in _KEYS if key not in table.columns]
-        if missing:
-            raise UsageError(f"{name}: expected a column {missing[0]} to join on, got none")
+    _check_keys(data_rows, _KEYS)
+    _check_keys(annotations, (*_KEYS, "label_index", "annotation_index"))
+    known = _labels_of(annotations) if labels is None else labels
+    tables = {"labels": known, "annotations": annotations}
+    tables |= {"classifications": classifications} if classifications is not None else {}
+    tables |= {"relationships": relationships} if relationships is not None else {}
     made = data_rows
     for name, table in tables.items():
-        if table is not None:
-            made = _with(made, name, table)
+        _check_keys(table, _KEYS)
+        made = _with(made, name, table)
     return made
+
+
+def _check_keys(table: DataFrame, keys: tuple[str, ...]) -> None:
+    missing = [key for key in keys if key not in table.columns]
+    if missing:
+        given = ", ".join(table.columns[:8])
+        raise UsageError(f"expected a column {missing[0]} to join on, got {given}")
+
+
+def _labels_of(annotations: DataFrame) -> DataFrame:
+    names = {"label_id": "id", "annotator_id": "annotator_id"}
+    known = [sql.col(name).alias(alias) for name, alias in names.items() if name in annotations.columns]
+    return annotations.select(*_KEYS, "label_index", *known).distinct()
 
 
 def _with(rows: DataFrame, name: str, table: DataFrame) -> DataFrame:
@@ -177,6 +191,5 @@ def _with(rows: DataFrame, name: str, table: DataFrame) -> DataFrame:
 
 
 def _same() -> Column:
-    return sql.col("source").eqNullSafe(sql.col("_source")) & (
-        sql.col("data_row_index") == sql.col("_data_row_index")
-    )
+    same_source = sql.col("source").eqNullSafe(sql.col("_source"))
+    return same_source & (sql.col("data_row_index") == sql.col("_data_row_index"))
