@@ -15,10 +15,11 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from annokit.consensus._columns import Coded, Repeats, coded, counting, place_of
-from annokit.consensus._methods import TOLERANCE, Fit, Method, State, answers_of, check_method, fit
+from annokit.consensus._crowd import Here
+from annokit.consensus._methods import TOLERANCE, Fit, Method, State, check_method, fit
 from annokit.errors import InputError, UsageError, Where, shown
 from annokit.io.output import staged_file
-from annokit_fast.agreement import Responses, responses
+from annokit_fast.agreement import responses
 
 __all__ = ["Aggregate", "aggregate"]
 
@@ -178,8 +179,9 @@ def aggregate(
         raise UsageError(f"too much for a confusion matrix of each annotator: {error}") from error
     clamp = _clamped(known or {}, items, labels)
     state = None if earlier is None else _state(earlier, annotators)
-    fitted = fit(given, method, clamp, state, rounds, tolerance)
-    return _result(fitted, given, method, items, annotators, labels, cap)
+    crowd = Here(given, clamp)
+    fitted = fit(crowd, method, state, rounds, tolerance)
+    return _result(fitted, crowd, np.diff(given.offsets) > 0, method, items, annotators, labels, cap)
 
 
 def _clamped(known: Mapping[Any, Any], items: Coded, labels: Coded) -> NDArray[np.int64]:
@@ -232,25 +234,25 @@ def _state(earlier: Aggregate, annotators: Coded) -> State:
 
 def _result(
     fitted: Fit,
-    given: Responses,
+    crowd: Here,
+    answered: NDArray[np.bool_],
     method: Method,
     items: Coded,
     annotators: Coded,
     labels: Coded,
     cap: float,
 ) -> Aggregate:
-    answered = np.diff(given.offsets) > 0
-    best = fitted.posterior.argmax(axis=1) if given.classes else np.zeros(0, np.int64)
-    confidence = np.minimum(fitted.posterior[np.arange(len(best)), best], cap)
+    best = crowd.posterior.argmax(axis=1) if crowd.classes else np.zeros(0, np.int64)
+    confidence = np.minimum(crowd.posterior[np.arange(len(best)), best], cap)
     diagonals = np.diagonal(fitted.confusion, axis1=1, axis2=2)
     return Aggregate(
         item=items.names()[answered],
         label=labels.names()[best][answered],
         confidence=confidence[answered],
-        posterior=fitted.posterior[answered],
+        posterior=crowd.posterior[answered],
         classes=labels.names(),
         annotator=annotators.names(),
-        answers=answers_of(given),
+        answers=crowd.answers,
         skill=(diagonals * fitted.prior).sum(axis=1),
         confusion=fitted.confusion,
         prior=fitted.prior,

@@ -18,6 +18,7 @@ try:
 except ImportError as error:
     raise ImportError(f'annokit.spark needs PySpark 4: pip install "annokit[spark]" ({error})') from error
 
+from annokit.spark._aggregate import Aggregated, aggregate
 from annokit.spark._consensus import consensus
 from annokit.spark._nested import class_names, nest, ontology, silver
 from annokit.spark._parse import parse
@@ -25,7 +26,9 @@ from annokit.spark._session import local_session
 from annokit.spark._source import AnnokitDataSource
 
 __all__ = [
+    "Aggregated",
     "AnnokitDataSource",
+    "aggregate",
     "class_names",
     "consensus",
     "local_session",

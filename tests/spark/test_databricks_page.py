@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 pytest.importorskip("pyspark", reason="needs pyspark")
@@ -99,3 +100,10 @@ def test_json_in_a_column_and_agreement(told: dict[str, Any], volume: Path) -> N
     expected = {one["class"]: one["score"] for one in scored.by_class.to_pylist()}
     assert found == pytest.approx(expected)
     assert told["scores"].count() == len(scored.pairs)
+    weather = scored.units.filter(pc.equal(scored.units["question"], "weather"))
+    columns = [weather[name] for name in ("unit", "annotator", "label")]
+    agreed = annokit.consensus.aggregate(*columns, method="majority")
+    assert rows(told["agreed"].items.toArrow()) == rows(agreed.to_arrow())
+    assert rows(told["agreed"].annotators.select("annotator", "answers").toArrow()) == rows(
+        agreed.annotators_to_arrow().select(["annotator", "answers"])
+    )

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -93,6 +94,24 @@ def test_consensus_against_one_where_not_all_rows_have_them(nested: Any, export:
     expected = consensus.score(annokit.read(export), against=f"annotator:{someone}", reach=3.0).pairs
     found = on_spark.consensus(nested, against=f"annotator:{someone}", reach=3.0).toArrow()
     assert plain(found) == plain(expected)
+
+
+@pytest.mark.parametrize("method", ["map-dawid-skene", "wawa", "ground-truth"])
+def test_agreed_classes_to_the_last_bit(spark: Any, method: Any) -> None:
+    draw = np.random.default_rng(7)
+    truth = draw.integers(0, 3, 80)
+    given = [
+        (item, f"a{who}", int(truth[item]) if draw.random() < 0.4 + who / 12 else int(draw.integers(0, 3)))
+        for item in range(80)
+        for who in draw.choice(7, 3, replace=False)
+    ]
+    columns = [list(column) for column in zip(*given, strict=True)]
+    frame = spark.createDataFrame(pa.table(columns, ["item", "who", "answer"])).repartition(3)
+    found = on_spark.aggregate(frame, "item", "who", "answer", method=method, rounds=4, cap=0.9)
+    expected = consensus.aggregate(*columns, method=method, rounds=4, cap=0.9)
+    assert plain(found.items.toArrow()) == plain(expected.to_arrow())
+    whole = expected.annotators_to_arrow().select(["annotator", "answers", "skill"])
+    assert plain(found.annotators.toArrow()) == plain(whole)
 
 
 def test_tables_that_were_apart_are_put_together(spark: Any, export: Path, tmp_path: Path) -> None:
