@@ -5,12 +5,15 @@ from __future__ import annotations
 import base64
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
 
-from annokit.consensus import Scores, joined, review, submissions
+from annokit.consensus import Scores, review, submissions
+from annokit.consensus._joined import over_joined
 from annokit.dataset import Dataset
 from annokit.errors import InputError, LimitExceeded
 from annokit.io.limits import DEFAULT_LIMITS, Limits
@@ -20,6 +23,7 @@ from annokit.page import Html, element, make_page, table
 from annokit.run import Run
 from annokit.view import render
 from annokit.view._photo import find_photo
+from annokit.workers import Workers
 
 __all__ = ["overlaid", "write_page"]
 
@@ -45,6 +49,7 @@ def write_page(
     image_dir: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
     limits: Limits = DEFAULT_LIMITS,
+    workers: int = 1,
 ) -> None:
     """Write the page: agreement in tables, and the rows with the lowest scores, everybody's shapes on one picture.
 
@@ -57,6 +62,8 @@ def write_page(
         The HTML file. It holds everything it shows, pictures too.
     image_dir : path, optional
         The folder of the images; that of the source, if it is a folder. Without the images the shapes stand alone.
+    workers : int
+        How many processes share the reading, see `annokit.consensus.score`.
     """
     if image_dir is None:
         image_dir = next((path for path in dataset.paths if path.is_dir()), None)
@@ -66,7 +73,7 @@ def write_page(
         element("p", Path(dataset.source).name or dataset.source, class_="soft"),
         _facts(scores),
         element("div", _classes(scores), _pairs(scores), class_="grid"),
-        _worst(dataset, scores, image_dir, limits),
+        _worst(dataset, scores, image_dir, limits, workers),
     )
     page = make_page("Agreement between annotators", body, styles=[_STYLE])
     with staged_file(target, overwrite=overwrite, sources=dataset.paths) as path:
@@ -120,14 +127,15 @@ def _pairs(scores: Scores) -> Html:
     return _card("Pairs of annotators", note, element("div", shown, class_="scroll"))
 
 
-def _worst(dataset: Dataset, scores: Scores, image_dir: Any, limits: Limits) -> Html:
-    listed = review(dataset, scores=scores).slice(0, _ROWS).to_pylist()
+def _worst(dataset: Dataset, scores: Scores, image_dir: Any, limits: Limits, workers: int) -> Html:
+    listed = review(dataset, scores=scores, workers=workers).slice(0, _ROWS).to_pylist()
     reasons = {(row["data_row_id"], row["data_row"]): row for row in listed}
     numbers = {name: number for number, name in enumerate(_people(scores), 1)}
     drawn: dict[tuple[str, str], Html] = {}
-    for row in joined(dataset).rows(Run(on_error="skip", limits=limits)):
-        key = row.id, row.name
-        if key in reasons:
+    run = Run(on_error="skip", limits=limits)
+    with Workers(workers) as pool:
+        for row in chain.from_iterable(over_joined(dataset, partial(_of, frozenset(reasons)), run, pool)):
+            key = row.id, row.name
             drawn[key] = _drawn(row, reasons[key], dataset.ontology, numbers, image_dir, limits)
     note = (
         "Everybody's shapes on one picture, with a number and a colour for each annotator; answers below it."
@@ -137,6 +145,10 @@ def _worst(dataset: Dataset, scores: Scores, image_dir: Any, limits: Limits) -> 
         return _card("Rows worth a second look", "There are none.")
     return element("section", element("h2", "Rows worth a second look"), element("p", note, class_="soft small"),
                    element("div", *cards, class_="rows"))  # fmt: skip
+
+
+def _of(keys: frozenset[tuple[str, str]], rows: Iterable[DataRow]) -> list[DataRow]:
+    return [row for row in rows if (row.id, row.name) in keys]
 
 
 def _drawn(

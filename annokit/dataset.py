@@ -111,6 +111,8 @@ class Dataset:
         self.paths: tuple[Path, ...] = ()
         self.parts: Sequence[Parted] = ()
         """What it is read from; an unpacked archive goes away with its source."""
+        self.part_outlines: list[Outline] = []
+        """Of the parts in which a pass goes through it, once they are found."""
 
     @classmethod
     def from_rows(cls, rows: Sequence[DataRow], ontology: Ontology | None = None) -> Dataset:

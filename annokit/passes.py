@@ -47,7 +47,9 @@ class Parts:
         """The outline of each part; that of the dataset is known then, too."""
         if len(self._parts) < 2:
             return [self._dataset.outline]
-        found = list(self._workers.map(_outline_of, self._parts))
+        if self._dataset.part_outlines:
+            return self._dataset.part_outlines
+        found = self._dataset.part_outlines = list(self._workers.map(_outline_of, self._parts))
         each = iter(found)
         wholes = [joined([next(each) for _ in group]) for group in self._groups]
         whole = wholes[0] if len(wholes) == 1 else merged(wholes)

@@ -12,7 +12,8 @@ import msgspec
 import pytest
 
 import annokit
-from annokit import passes
+from annokit import Dataset, consensus, passes
+from annokit.consensus_page import write_page
 from annokit.errors import LimitExceeded
 from annokit.info import summarise
 from annokit.insights import Settings, open_insights
@@ -89,6 +90,62 @@ def test_answers_are_those_of_the_whole(tmp_path: Path, monkeypatch: pytest.Monk
 
     _, tables = _same(made, lambda: made(1), monkeypatch)
     assert [row["answer"] for row in tables["answers"]] == list(range(len(tables["answers"]))) != []
+
+
+@pytest.fixture
+def two_files(samples: Path, tmp_path: Path) -> list[Path]:
+    """All rows as ann and bob see them, and a third of these again, in another order, as cid does."""
+    lines = (samples / "street.ndjson").read_text().splitlines()
+    more = [line.replace("annotator0", "cid").replace('"left":', '"left":1') for line in lines[::-3]]
+    more[1] = more[1][:200]
+    paths = [tmp_path / "one.ndjson", tmp_path / "two.ndjson"]
+    for path, some in zip(paths, (lines, more), strict=True):
+        path.write_text("\n".join(some) + "\n")
+    return paths
+
+
+SCORING: list[dict[str, Any]] = [{}, {"against": "annotator:cid@example.com"}]
+
+
+@pytest.mark.parametrize("options", SCORING, ids=str)
+def test_scores_are_those_of_rows_joined_first(
+    options: dict[str, Any], two_files: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def made(workers: int) -> Any:
+        found = consensus.score(annokit.read(two_files), workers=workers, **options)
+        return [
+            found.not_compared,
+            found.data_rows,
+            found.annotators,
+            found.agreement,
+            *_lists(found.tables()),
+        ]
+
+    found = _same(made, lambda: made(1), monkeypatch)
+    rows = list(consensus.joined(annokit.read(two_files, on_error="skip")))
+    before = consensus.score(Dataset.from_rows(rows), **options)
+    counts = [before.not_compared, before.data_rows, before.annotators, before.agreement]
+    assert found[:4] == counts
+    for one, other in zip(found[4:], _lists(before.tables()), strict=True):
+        assert sorted(map(_bytes, one)) == sorted(map(_bytes, other)) != []
+
+
+def _lists(tables: dict[str, Any]) -> list[Any]:
+    return [table.to_pylist() for table in tables.values()]
+
+
+def test_people_rows_to_review_and_their_page_are_the_same(two_files: list[Path], tmp_path: Path) -> None:
+    def made(workers: int) -> Any:
+        dataset, page = annokit.read(two_files), tmp_path / f"{workers}.html"
+        scores = consensus.score(dataset, workers=workers)
+        write_page(dataset, scores, page, workers=workers)
+        people = consensus.annotators(dataset, scores=scores, workers=workers)
+        return page.read_text(), people.to_pylist(), consensus.review(dataset, scores=scores).to_pylist()
+
+    one, two = made(1), made(2)
+    assert _bytes(one) == _bytes(two)
+    assert {person["annotator"] for person in one[1]} >= {"cid@example.com", "annotator1@example.com"}
+    assert one[0].count("<article") == len(one[2][:12]) > 0
 
 
 def test_several_sources_are_parts_even_if_none_can_be_cut(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from annokit.cli._options import ReadCommand, open_dataset
-from annokit.cli._output import say, say_json, say_table
+from annokit.cli._options import ReadCommand, open_dataset, workers_option
+from annokit.cli._output import progress, say, say_json, say_table
 from annokit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ def _common(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @command.command("score", cls=ReadCommand)
 @_common
+@workers_option
 @click.option(
     "--against", metavar="WHO", help="Score everybody against benchmark or annotator:ID; all pairs otherwise."
 )
@@ -113,6 +114,7 @@ def score(
     output: str | None,
     html: str | None,
     image_dir: str | None,
+    workers: int,
     options: dict[str, Any],
     limits: Limits,
 ) -> None:
@@ -120,15 +122,19 @@ def score(
     from annokit import consensus
 
     dataset = open_dataset(sources, format, options, limits)
-    found = consensus.score(
-        dataset, against=against, classes=classes, minimum=minimum, reach=reach, link=link, parity=parity
-    )
+    with progress(sources, quiet=False) as advance:
+        found = consensus.score(
+            dataset, against=against, classes=classes, minimum=minimum, reach=reach, link=link, parity=parity,
+            workers=workers, progress=advance,
+        )  # fmt: skip
     if output:
         found.save(output, overwrite=overwrite)
     if html:
         from annokit.consensus_page import write_page
 
-        write_page(dataset, found, html, image_dir=image_dir, overwrite=overwrite, limits=limits)
+        write_page(
+            dataset, found, html, image_dir=image_dir, overwrite=overwrite, limits=limits, workers=workers
+        )
     if table or as_csv:
         chosen = found.tables()[table or "pairs"]
         _say_or_show(chosen, as_json, as_csv, [name for name in chosen.column_names if name != "data_row_id"])
@@ -246,6 +252,7 @@ def merge(
 
 @command.command("annotators", cls=ReadCommand)
 @_common
+@workers_option
 @click.option("--method", type=click.Choice(_METHODS), default="map-dawid-skene", help="How skill is found.")
 @click.option("-o", "--output", metavar="FILE", help="Write the table as Parquet.")
 def annotators(
@@ -256,6 +263,7 @@ def annotators(
     overwrite: bool,
     method: Any,
     output: str | None,
+    workers: int,
     options: dict[str, Any],
     limits: Limits,
 ) -> None:
@@ -263,8 +271,8 @@ def annotators(
     from annokit import consensus
 
     dataset = open_dataset(sources, format, options, limits)
-    scores = consensus.score(dataset)
-    table = consensus.annotators(dataset, method=method, scores=scores)
+    scores = consensus.score(dataset, workers=workers)
+    table = consensus.annotators(dataset, method=method, scores=scores, workers=workers)
     _save(table, output, overwrite)
     if not (as_json or as_csv):
         _say_left_out(scores.not_compared)
@@ -276,6 +284,7 @@ def annotators(
 
 @command.command("review", cls=ReadCommand)
 @_common
+@workers_option
 @click.option("--below", type=float, default=0.5, help="What agreement is low.")
 @click.option("-o", "--output", metavar="FILE", help="Write the table as Parquet.")
 def review(
@@ -286,6 +295,7 @@ def review(
     overwrite: bool,
     below: float,
     output: str | None,
+    workers: int,
     options: dict[str, Any],
     limits: Limits,
 ) -> None:
@@ -293,8 +303,8 @@ def review(
     from annokit import consensus
 
     dataset = open_dataset(sources, format, options, limits)
-    scores = consensus.score(dataset)
-    table = consensus.review(dataset, below=below, scores=scores)
+    scores = consensus.score(dataset, workers=workers)
+    table = consensus.review(dataset, below=below, scores=scores, workers=workers)
     _save(table, output, overwrite)
     if not (as_json or as_csv):
         _say_left_out(scores.not_compared)

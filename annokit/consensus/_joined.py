@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import groupby
 from typing import TypeVar
 
 from msgspec.structs import replace
 
 from annokit.dataset import Dataset, Outline, RowKey
+from annokit.io.batches import batched
 from annokit.model import DataRow, Label
+from annokit.passes import Parts
 from annokit.run import Run
+from annokit.workers import Workers
 
-__all__ = ["joined"]
+__all__ = ["joined", "over_joined"]
 
 _T = TypeVar("_T")
+_R = TypeVar("_R")
+
+_BATCH = 256
+"""Rows made one that a worker gets at once."""
 
 
 def joined(dataset: Dataset) -> Dataset:
@@ -44,22 +52,91 @@ def joined(dataset: Dataset) -> Dataset:
     """
 
     def step(rows: Iterator[DataRow], run: Run) -> Iterator[DataRow]:
-        counts = Counter(dataset.outline.keys)
-        left = {key: n for key, n in counts.items() if n > 1}
-        held: defaultdict[RowKey, list[DataRow]] = defaultdict(list)
+        again = _Again(dataset.outline.keys)
         for row in rows:
-            key = RowKey(row.name, row.id)
-            if key not in left:
-                yield row
-                continue
-            held[key].append(row)
-            left[key] -= 1
-            if not left[key]:
-                yield from _together(held.pop(key), run)
-        for those in held.values():  # some of theirs could not be read
-            yield from _together(those, run)
+            yield from again.take(row, run)
+        yield from again.rest(run)
 
     return dataset.through(step, _once)
+
+
+def over_joined(
+    dataset: Dataset, task: Callable[[Iterator[DataRow]], _R], run: Run, workers: Workers
+) -> list[_R]:
+    """What `task` makes of the rows of `joined`, in a few pieces: of those of each part, then of those made one.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    task : callable
+        Given data rows. It may be called in another process, see `Parts.map`.
+    run : Run
+        Takes the account.
+    workers : Workers
+        Each row is read by one of them. Rows that come again are brought together here, and shared anew.
+    """
+    parts = Parts(dataset, workers)
+    outlines = parts.outlines()
+    again = _Again(key for outline in outlines for key in outline.keys)
+    held = [frozenset(key for key in outline.keys if key in again.left) for outline in outlines]
+    apart: list[_R] = []
+
+    def made_one() -> Iterator[DataRow]:
+        for one in parts.map(partial(_apart, task), run, held):
+            if isinstance(one, DataRow):
+                yield from again.take(one, run)
+            else:
+                apart.append(one)
+        yield from again.rest(run)
+
+    together = list(workers.map(partial(_all_of, task), batched(made_one(), _BATCH)))
+    return apart + together
+
+
+def _apart(
+    task: Callable[[Iterator[DataRow]], _R], dataset: Dataset, run: Run, again: frozenset[RowKey]
+) -> Iterator[_R | DataRow]:
+    """The rows of a part that come again, as they are, and what is made of all others."""
+    held: list[DataRow] = []
+
+    def others() -> Iterator[DataRow]:
+        for row in dataset.rows(run):
+            if RowKey(row.name, row.id) in again:
+                held.append(row)
+            else:
+                yield row
+
+    made = task(others())
+    yield from held
+    yield made
+
+
+def _all_of(task: Callable[[Iterator[DataRow]], _R], rows: Sequence[DataRow]) -> _R:
+    return task(iter(rows))
+
+
+class _Again:
+    """Rows of which the outline says that they come again; each is held until its last one has come."""
+
+    def __init__(self, keys: Iterable[RowKey]) -> None:
+        self.left = {key: n for key, n in Counter(keys).items() if n > 1}
+        self._held: defaultdict[RowKey, list[DataRow]] = defaultdict(list)
+
+    def take(self, row: DataRow, run: Run) -> Iterator[DataRow]:
+        """The rows that are whole, now that this one has come."""
+        key = RowKey(row.name, row.id)
+        if key not in self.left:
+            yield row
+            return
+        self._held[key].append(row)
+        self.left[key] -= 1
+        if not self.left[key]:
+            yield from _together(self._held.pop(key), run)
+
+    def rest(self, run: Run) -> Iterator[DataRow]:
+        """Those of which some could not be read."""
+        for those in self._held.values():
+            yield from _together(those, run)
 
 
 def _once(found: Outline) -> Outline:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,13 +14,15 @@ from numpy.typing import NDArray
 
 from annokit.consensus._classes import Aggregate, aggregate
 from annokit.consensus._columns import coded, ordered_sum
-from annokit.consensus._joined import joined
+from annokit.consensus._joined import over_joined
 from annokit.consensus._methods import Method
 from annokit.consensus._score import Scores, score
 from annokit.consensus._submissions import submissions
 from annokit.dataset import Dataset
 from annokit.errors import UsageError
+from annokit.model import DataRow
 from annokit.run import Run
+from annokit.workers import Workers
 
 __all__ = ["Thresholds", "annotators"]
 
@@ -89,6 +91,7 @@ def annotators(
     method: Method = "map-dawid-skene",
     thresholds: Thresholds | None = None,
     scores: Scores | None = None,
+    workers: int = 1,
 ) -> pa.Table:
     """One row for each annotator: how much, how fast, how far others agree, and what looks odd.
 
@@ -102,6 +105,8 @@ def annotators(
         From where on something is flagged.
     scores : Scores, optional
         Of this dataset, where they are there already.
+    workers : int
+        How many processes share the reading, see `score`.
 
     Returns
     -------
@@ -129,8 +134,8 @@ def annotators(
     0
     """
     limits = Thresholds() if thresholds is None else thresholds
-    work = _work(dataset)
-    found = score(dataset) if scores is None else scores
+    work = _work(dataset, workers)
+    found = score(dataset, workers=workers) if scores is None else scores
     agreement = _agreement(found)
     judged = _judged(found.units, method, limits)
     usual = [one.seconds for one in work.values() if one.seconds]
@@ -141,7 +146,7 @@ def annotators(
         flags = _flags(one, near, skill, fast, agreement.mean, limits)
         rows.append((
             name, one.labels, one.objects, skill.answers,
-            sum(one.seconds) if one.seconds else None,
+            math.fsum(one.seconds) if one.seconds else None,
             float(np.median(one.seconds)) if one.seconds else None,
             near.rows, _known(near.shrunk), _known(near.low), _known(near.high),
             _known(skill.skill), _known(skill.vitality), flags, skill.confusion,
@@ -162,9 +167,21 @@ class _Work:
         self.seconds: list[float] = []
 
 
-def _work(dataset: Dataset) -> dict[str, _Work]:
+def _work(dataset: Dataset, workers: int) -> dict[str, _Work]:
+    run = Run(on_error="skip", limits=dataset.limits)
     found: defaultdict[str, _Work] = defaultdict(_Work)
-    for row in joined(dataset).rows(Run(on_error="skip", limits=dataset.limits)):
+    with Workers(workers) as pool:
+        for part in over_joined(dataset, _work_of, run, pool):
+            for name, one in part.items():
+                found[name].labels += one.labels
+                found[name].objects += one.objects
+                found[name].seconds += one.seconds
+    return found
+
+
+def _work_of(rows: Iterable[DataRow]) -> dict[str, _Work]:
+    found: defaultdict[str, _Work] = defaultdict(_Work)
+    for row in rows:
         for person in submissions(row):
             one = found[person.annotator]
             one.labels += 1

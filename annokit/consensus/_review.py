@@ -25,7 +25,9 @@ _SCHEMA = pa.schema(
 )
 
 
-def review(dataset: Dataset, *, below: float = 0.5, scores: Scores | None = None) -> pa.Table:
+def review(
+    dataset: Dataset, *, below: float = 0.5, scores: Scores | None = None, workers: int = 1
+) -> pa.Table:
     """The data rows worth a second look, with the reasons; those with the lowest agreement first.
 
     A row is listed when its mean agreement is low, when as many annotators say one thing as another, when only some
@@ -38,6 +40,8 @@ def review(dataset: Dataset, *, below: float = 0.5, scores: Scores | None = None
         What agreement is low, 0 to 1.
     scores : Scores, optional
         Of this dataset, where they are there already.
+    workers : int
+        How many processes share the work, see `score`.
 
     Returns
     -------
@@ -62,9 +66,9 @@ def review(dataset: Dataset, *, below: float = 0.5, scores: Scores | None = None
     """
     if not 0.0 <= below <= 1.0:
         raise UsageError(f"expected below from 0 to 1, got {below}")
-    found = score(dataset) if scores is None else scores
+    found = score(dataset, workers=workers) if scores is None else scores
     people: defaultdict[str, set[str]] = defaultdict(set)
-    odd = _flagged(dataset, found)
+    odd = _flagged(dataset, found, workers)
     units = _by_row(found.units)
     rows = []
     for a, b, *row in zip(
@@ -84,8 +88,8 @@ def review(dataset: Dataset, *, below: float = 0.5, scores: Scores | None = None
     return pa.table([pa.array(c, t) for c, t in zip(columns, _SCHEMA.types, strict=True)], schema=_SCHEMA)
 
 
-def _flagged(dataset: Dataset, scores: Scores) -> dict[str, str]:
-    table = annotators(dataset, scores=scores)
+def _flagged(dataset: Dataset, scores: Scores, workers: int) -> dict[str, str]:
+    table = annotators(dataset, scores=scores, workers=workers)
     flags = zip(table["annotator"].to_pylist(), table["flags"].to_pylist(), strict=True)
     return {name: "; ".join(some) for name, some in flags if some}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from annokit.consensus._coefficients import Estimate, alpha
 from annokit.consensus._columns import ordered_sum
-from annokit.consensus._joined import joined
+from annokit.consensus._joined import over_joined
 from annokit.consensus._labelbox import labelbox_scores
 from annokit.consensus._submissions import (
     Answered,
@@ -34,6 +34,7 @@ from annokit.io.output import staged_folder
 from annokit.model import DataRow
 from annokit.run import Run
 from annokit.similarity import Marked, Rules, family_of, similarities
+from annokit.workers import Workers
 
 __all__ = ["Scores", "check_link", "row_clusters", "score", "unit_of"]
 
@@ -161,6 +162,8 @@ def score(
     link: float = 0.5,
     ends: Literal["exclusive", "inclusive"] = "exclusive",
     parity: Literal["labelbox"] | None = None,
+    workers: int = 1,
+    progress: Callable[[int], None] | None = None,
 ) -> Scores:
     """How far the annotators of each data row agree, by data row, by class and by pair of annotators.
 
@@ -193,6 +196,10 @@ def score(
         The scores that Labelbox's SDK computes (``metrics.iou``), with all it does its own way: greedy matching
         within a class, the mean over classes, masks of a class united, points and lines made 70 pixels thick, the
         closed ends of text. The other choices have no effect then.
+    workers : int
+        How many processes share the work, see `annokit.write`; the scores are the same.
+    progress : callable, optional
+        Called with the number of input bytes just dealt with.
 
     Returns
     -------
@@ -222,25 +229,47 @@ def score(
     if not 0.0 <= minimum <= 1.0:
         raise UsageError(f"expected a minimum from 0 to 1, got {minimum}")
     check_link(link)
-    gold_of = None if against is None else chosen_gold(against)
-    found, any_gold = _Columns(), False
-    for row in joined(dataset).rows(Run(on_error="skip", limits=dataset.limits)):
-        people = submissions(row)
-        found.data_rows += bool(people)
-        found.annotators.update(person.annotator for person in people)
-        if parity is None:
-            people = [_comparable(one, found) for one in people]
-        gold = None if gold_of is None else gold_of(row, people)
-        any_gold = any_gold or gold is not None
-        if gold_of is not None and gold is None:
-            continue
-        if parity == "labelbox":
-            _score_parity(found, row, people, gold)
-        else:
-            _score_row(found, row, people, gold, rules, minimum, link)
-    if gold_of is not None and not any_gold:
+    if against is not None:
+        chosen_gold(against)  # an unknown one is said before anything is read
+    scoring = _Scoring(against, rules, minimum, link, parity)
+    run = Run(on_error="skip", limits=dataset.limits, progress=progress)
+    found = _Columns()
+    with Workers(workers) as pool:
+        for part in over_joined(dataset, scoring.columns, run, pool):
+            found.take(part)
+    if against is not None and not found.any_gold:
         raise UsageError(f"no data row has a label for {against!r}", hint="annokit info lists the annotators")
     return found.scores()
+
+
+class _Scoring(NamedTuple):
+    """How rows are scored, whichever process does it."""
+
+    against: str | None
+    rules: Rules
+    minimum: float
+    link: float
+    parity: str | None
+
+    def columns(self, rows: Iterable[DataRow]) -> _Columns:
+        """The scores of rows that nothing is joined to."""
+        found = _Columns()
+        gold_of = None if self.against is None else chosen_gold(self.against)
+        for row in rows:
+            people = submissions(row)
+            found.data_rows += bool(people)
+            found.annotators.update(person.annotator for person in people)
+            if self.parity is None:
+                people = [_comparable(one, found) for one in people]
+            gold = None if gold_of is None else gold_of(row, people)
+            found.any_gold = found.any_gold or gold is not None
+            if gold_of is not None and gold is None:
+                continue
+            if self.parity == "labelbox":
+                _score_parity(found, row, people, gold)
+            else:
+                _score_row(found, row, people, gold, self.rules, self.minimum, self.link)
+        return found
 
 
 class _Columns:
@@ -254,6 +283,18 @@ class _Columns:
         self.not_compared: Counter[str] = Counter()
         self.data_rows = 0
         self.annotators: set[str] = set()
+        self.any_gold = False
+
+    def take(self, part: _Columns) -> None:
+        """Add the scores of other rows."""
+        self.pairs += part.pairs
+        self.classes += part.classes
+        self.matches += part.matches
+        self.units += part.units
+        self.not_compared.update(part.not_compared)
+        self.data_rows += part.data_rows
+        self.annotators |= part.annotators
+        self.any_gold = self.any_gold or part.any_gold
 
     def scores(self) -> Scores:
         """All of it as tables."""
