@@ -3,7 +3,7 @@
 Array in, array out; numpy and numba only. The submodules are loaded when first used, so that importing this package
 loads neither numba nor any kernel::
 
-    from annokit_fast import agreement, arrow, boxes, coco_mask, polygons, rle, tracks
+    from annokit_fast import agreement, arrow, boxes, coco_mask, polygons, rle, text, tracks
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
-__all__ = ["agreement", "arrow", "boxes", "coco_mask", "polygons", "rle", "tracks"]
+__all__ = ["agreement", "arrow", "boxes", "coco_mask", "polygons", "rle", "text", "tracks"]
 
 
 def __getattr__(name: str) -> ModuleType:

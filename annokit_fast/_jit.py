@@ -14,12 +14,12 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 import numpy as np
 
-__all__ = ["jit", "jit_when_busy", "jit_when_drawing", "kernels", "lose_patience"]
+__all__ = ["is_busy", "jit", "jit_when_busy", "jit_when_drawing", "kernels", "lose_patience"]
 
 _Params = ParamSpec("_Params")
 _Result = TypeVar("_Result")
 
-_patience = 60_000
+_patience: float = 60_000
 """Numbers that kernels may still read as plain Python, at 0.2 to 2 us each, before it is time to compile."""
 
 _registry: list[tuple[str, str]] = []
@@ -47,6 +47,16 @@ def jit_when_busy(function: Callable[_Params, _Result]) -> Callable[_Params, _Re
 def jit_when_drawing(function: Callable[_Params, _Result]) -> Callable[_Params, _Result]:
     """As `jit_when_busy`, for kernels that do as much with each vertex as others do with some twenty numbers."""
     return _stand_in(function, weight=20)
+
+
+def is_busy(numbers: float) -> bool:
+    """Whether there is enough to do for compiled code by now, with so many more numbers to be read as plain Python.
+
+    For kernels whose twin is another function, fast in itself: it says how much of the patience its work takes.
+    """
+    global _patience
+    _patience -= numbers
+    return _patience < 0
 
 
 def kernels() -> list[tuple[str, str]]:
@@ -84,9 +94,8 @@ def _stand_in(function: Callable[_Params, _Result], weight: int) -> Callable[_Pa
 
 
 def _is_little(arguments: tuple[Any, ...], weight: int) -> bool:
-    global _patience
-    _patience -= weight * sum(argument.size for argument in arguments if isinstance(argument, np.ndarray))
-    return _patience >= 0
+    numbers = sum(argument.size for argument in arguments if isinstance(argument, np.ndarray))
+    return not is_busy(weight * numbers)
 
 
 def _as_python(function: FunctionType) -> FunctionType:
