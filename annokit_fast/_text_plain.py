@@ -2,64 +2,84 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from itertools import chain, pairwise
-from typing import Any, Never
+from operator import attrgetter
+from typing import Any, TypeVar
 
+import msgspec
 import numpy as np
 
 from annokit_fast._checks import Array
 
 __all__ = ["json_rings", "points", "pose_rows", "rings", "rows"]
 
+_T = TypeVar("_T")
 
-def rings(text: bytes, offsets: Array, limit: float) -> tuple[Array, list[int], list[int]]:
+
+class _Point(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    x: float
+    y: float
+
+
+_RINGS = msgspec.json.Decoder(list[list[float]])
+_POINTS = msgspec.json.Decoder(list[_Point])
+
+
+def rings(text: memoryview, offsets: Array, limit: float) -> tuple[Array, list[int], list[int]]:
     """All numbers, how many each ring has, and how many rings each text, or -1."""
-    found, counts = _each(text, offsets, lambda shape: all(_is_ring(ring, limit) for ring in shape))
-    return _flat(found), [len(ring) for ring in found], counts
+    shapes = _decoded(_RINGS, text, offsets)
+    numbers, lengths = _numbers(shapes), _lengths(shapes)
+    if not (_are_near(numbers, limit) and all(length and length % 2 == 0 for length in lengths)):
+        shapes = [shape if all(_is_ring(ring, limit) for ring in shape) else [] for shape in shapes]
+        numbers, lengths = _numbers(shapes), _lengths(shapes)
+    return numbers, lengths, [len(shape) or -1 for shape in shapes]
 
 
-def points(text: bytes, offsets: Array, limit: float) -> tuple[Array, list[int]]:
-    """All numbers, and how many points each text has, or -1."""
-    found, counts = _each(text, offsets, lambda shape: all(_is_point(point, limit) for point in shape))
-    return _flat([(point["x"], point["y"]) for point in found]), counts
+def _numbers(shapes: Sequence[list[list[float]]]) -> Array:
+    return np.fromiter(chain.from_iterable(chain.from_iterable(shapes)), np.float64)
 
 
-def _each(text: bytes, offsets: Array, fits: Callable[[list[Any]], bool]) -> tuple[list[Any], list[int]]:
-    """What stands in the lists that fit, and how much is in each; -1 for a text that is no such list."""
-    found: list[Any] = []
-    counts = []
+def _lengths(shapes: Sequence[list[list[float]]]) -> list[int]:
+    return [len(ring) for shape in shapes for ring in shape]
+
+
+def _is_ring(ring: list[float], limit: float) -> bool:
+    return bool(ring) and len(ring) % 2 == 0 and _are_near(np.array(ring), limit)
+
+
+def points(text: memoryview, offsets: Array, limit: float) -> tuple[Array, list[int]]:
+    """All points, and how many each text has, or -1."""
+    shapes = _decoded(_POINTS, text, offsets)
+    coords = _coords(shapes)
+    if not _are_near(coords, limit):
+        shapes = [shape if _are_near(_coords([shape]), limit) else [] for shape in shapes]
+        coords = _coords(shapes)
+    return coords, [len(shape) or -1 for shape in shapes]
+
+
+def _coords(shapes: Sequence[list[_Point]]) -> Array:
+    found = [*chain.from_iterable(shapes)]
+    coords = np.empty((len(found), 2))
+    coords[:, 0] = np.fromiter(map(attrgetter("x"), found), np.float64, len(found))
+    coords[:, 1] = np.fromiter(map(attrgetter("y"), found), np.float64, len(found))
+    return coords
+
+
+def _decoded(decoder: msgspec.json.Decoder[list[_T]], text: memoryview, offsets: Array) -> list[list[_T]]:
+    """The list that each text is; an empty one where it is none."""
+    found = []
     for start, stop in pairwise(offsets.tolist()):
         try:
-            shape = json.loads(text[start:stop].decode("ascii"), parse_constant=_refuse)
-        except (ValueError, RecursionError):
-            shape = None
-        good = isinstance(shape, list) and bool(shape) and fits(shape)
-        counts.append(len(shape) if good else -1)
-        found += shape if good else ()
-    return found, counts
+            found.append(decoder.decode(text[start:stop]))
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            found.append([])
+    return found
 
 
-def _refuse(word: str) -> Never:
-    raise ValueError(f"{word} is no number in JSON")
-
-
-def _is_ring(ring: Any, limit: float) -> bool:
-    return isinstance(ring, list) and bool(ring) and len(ring) % 2 == 0 and _are_near(ring, limit)
-
-
-def _is_point(point: Any, limit: float) -> bool:
-    return isinstance(point, dict) and point.keys() == {"x", "y"} and _are_near([*point.values()], limit)
-
-
-def _are_near(numbers: Sequence[Any], limit: float) -> bool:
-    return set(map(type, numbers)) <= {int, float} and -limit <= min(numbers) and max(numbers) <= limit
-
-
-def _flat(lists: Sequence[Sequence[float]]) -> Array:
-    return np.fromiter(chain.from_iterable(lists), np.float64)
+def _are_near(numbers: Array, limit: float) -> bool:
+    return not numbers.size or bool(np.abs(numbers).max() <= limit)
 
 
 def rows(classes: Array, values: Array, offsets: Array, scores: Array, decimals: int) -> list[bytes]:
@@ -93,17 +113,21 @@ def _score(score: float, decimals: int) -> bytes:
     return b"" if math.isnan(score) else _shares((score,), decimals)
 
 
-def json_rings(coords: Array, ring_offsets: Array, text_offsets: Array) -> Iterator[bytes]:
+def json_rings(coords: Array, ring_offsets: Array, text_offsets: Array) -> list[bytes]:
     """A JSON list of rings each; nothing where a number is not short."""
     numbers, ends = coords.tolist(), (2 * ring_offsets).tolist()
-    for first, stop in pairwise(text_offsets.tolist()):
-        words = [list(map(repr, numbers[a:b])) for a, b in pairwise(ends[first : stop + 1])]
-        short = all(map(_is_short, chain.from_iterable(words)))
-        yield b"[%b]" % ",".join(f"[{','.join(ring)}]" for ring in words).encode() if short else b""
+    long = np.flatnonzero(~_are_short(coords))
+    texts = [
+        msgspec.json.encode([numbers[a:b] for a, b in pairwise(ends[first : stop + 1])])
+        for first, stop in pairwise(text_offsets.tolist())
+    ]
+    owners = np.searchsorted(ring_offsets[text_offsets], long // 2, side="right") - 1
+    for index in set(owners.tolist()):
+        texts[index] = b""
+    return texts
 
 
-def _is_short(word: str) -> bool:
-    """Whether a number has 9 decimals at most, and is 0 or from 1e-4 to below 1e6."""
-    whole, _, decimals = word.removeprefix("-").partition(".")
-    tiny = whole == "0" and decimals.startswith("0000")
-    return len(decimals) <= 9 and len(whole) <= 6 and "e" not in word and not tiny
+def _are_short(numbers: Array) -> Any:
+    """Which numbers have 9 decimals at most, and are 0 or from 1e-4 to below 1e6: those msgspec writes as repr does."""
+    size = np.abs(numbers)
+    return (np.rint(numbers * 1e9) / 1e9 == numbers) & ((size == 0) | ((size >= 1e-4) & (size < 1e6)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from annokit_fast import agreement, boxes, coco_mask, polygons, rle, tracks
+from annokit_fast import agreement, boxes, coco_mask, polygons, rle, text, tracks
 from annokit_fast._jit import lose_patience
 
 __all__ = ["warm"]
@@ -34,6 +34,7 @@ def warm() -> None:
     tracks.fewest_keyframes([0, 2], pair, [0, 2])
     _warm_agreement(pair)
     coco_mask.iou(pair, pair, [0, 1])
+    _warm_text(square, rings, pair)
 
 
 def _warm_agreement(pair: np.ndarray) -> None:
@@ -55,6 +56,14 @@ def _warm_agreement(pair: np.ndarray) -> None:
     agreement.expect(
         given, logs, np.zeros(2, np.int64), np.array([-1]), posterior, np.zeros(2, np.int64), gains
     )
+
+
+def _warm_text(square: np.ndarray, rings: np.ndarray, pair: np.ndarray) -> None:
+    text.parse_rings(b"[[1,2]]", [0, 7])
+    text.parse_points(b'[{"x":1,"y":2}]', [0, 15])
+    text.json_rings(square, rings, [0, 1])
+    text.yolo_rings([0], square, rings, [[4, 4]])
+    text.yolo_keypoints([0, 0], pair, np.zeros((2, 1, 3)), [[4, 4]] * 2)
 
 
 def _warm_masks(square: np.ndarray, rings: np.ndarray, polygons_at: np.ndarray) -> None:

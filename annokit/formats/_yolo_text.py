@@ -16,45 +16,42 @@ from annokit.model.base import Bools, Floats, Indices
 
 __all__ = ["Lines", "Rows", "box_rows", "faults", "parse", "pose_rows", "ring_rows"]
 
-_AT_ONCE = 1 << 17
-"""Numbers formatted at once: as many as fit the processor's cache."""
-
 
 def box_rows(
     classes: Indices,
     xywh: Floats,
-    offsets: Indices,
+    _offsets: Indices,
     sizes: Floats,
-    image_offsets: Indices,
     decimals: int,
     scores: Floats | None = None,
-) -> list[bytes]:
-    """The label file of each image: ``class x y width height``, with the centre, in shares of the image.
+) -> tuple[Bytes, Indices]:
+    """The row of each object: ``class x y width height``, with the centre, in shares of the image.
 
     Parameters
     ----------
     classes : int64 (n,)
     xywh : float64 (n, 4)
         Left, top, width and height of each object in pixels.
-    offsets : int64 (n + 1,)
+    _offsets : int64 (n + 1,)
         Which row is whose: 0 to n.
     sizes : float64 (n, 2)
         Width and height of the image of each object.
-    image_offsets : int64 (images + 1,)
-        Where the objects of each image start.
     decimals : int
     scores : float64 (n,), optional
         From 0 to 1, put at the end of each row; NaN where there is none.
 
+    Returns
+    -------
+    The text of all rows, and int64 (n + 1,), where each starts.
+
     Examples
     --------
     >>> one = np.array([[10.0, 10.0, 20.0, 40.0]])
-    >>> box_rows(np.array([3]), one, np.array([0, 1]), np.array([[100.0, 80.0]]), np.array([0, 1, 1]), 2)
-    [b'3 0.20 0.38 0.20 0.50\\n', b'']
+    >>> rows, offsets = box_rows(np.array([3]), one, np.array([0, 1]), np.array([[100.0, 80.0]]), 2)
+    >>> rows.tobytes(), offsets.tolist()
+    (b'3 0.20 0.38 0.20 0.50\\n', [0, 22])
     """
-    centred = np.hstack([xywh[:, :2] + xywh[:, 2:] / 2, xywh[:, 2:]])
-    values = centred / np.hstack([sizes, sizes])
-    return _rows(classes, values.ravel(), offsets * 4, image_offsets, decimals, scores)
+    return text.yolo_boxes(classes, xywh, sizes, decimals, scores)
 
 
 def ring_rows(
@@ -62,16 +59,14 @@ def ring_rows(
     coords: Floats,
     offsets: Indices,
     sizes: Floats,
-    image_offsets: Indices,
     decimals: int,
     scores: Floats | None = None,
-) -> list[bytes]:
-    """The label file of each image: ``class x1 y1 ... xn yn`` in shares of the image.
+) -> tuple[Bytes, Indices]:
+    """The row of each object: ``class x1 y1 ... xn yn`` in shares of the image.
 
     `coords`, `offsets` hold the ring of each object in pixels; the rest is as for `box_rows`.
     """
-    values = coords / np.repeat(sizes, np.diff(offsets), axis=0)
-    return _rows(classes, values.ravel(), offsets * 2, image_offsets, decimals, scores)
+    return text.yolo_rings(classes, coords, offsets, sizes, decimals, scores)
 
 
 def pose_rows(
@@ -79,102 +74,15 @@ def pose_rows(
     values: Floats,
     _offsets: Indices,
     sizes: Floats,
-    image_offsets: Indices,
     decimals: int,
     scores: Floats | None = None,
-) -> list[bytes]:
-    """The label file of each image: ``class x y width height``, then ``x y visibility`` of each keypoint.
+) -> tuple[Bytes, Indices]:
+    """The row of each object: ``class x y width height``, then ``x y visibility`` of each keypoint.
 
-    `values` has left, top, width and height, then the keypoints, in pixels; visibilities are written as
-    whole numbers. The rest is as for `box_rows`.
+    `values` has left, top, width and height, then the keypoints, in pixels; the rest is as for `box_rows`.
     """
-    shares = values.copy()
-    shares[:, :2] += shares[:, 2:4] / 2
-    shares[:, :2] /= sizes
-    shares[:, 2:4] /= sizes
-    shares[:, 4::3] /= sizes[:, :1]
-    shares[:, 5::3] /= sizes[:, 1:]
-    count, columns = shares.shape
-    if scores is not None:
-        shares = np.hstack([shares, scores[:, None]])
-    text = np.frombuffer(_fixed(np.nan_to_num(shares).ravel(), decimals), np.uint8)
-    kept = np.ones((count, shares.shape[1], decimals + 3), np.bool_)
-    kept[:, 6:columns:3, 2:] = False  # of a visibility only the space and the digit
-    kept[np.isnan(shares)] = False
-    ends = np.concatenate([[0], np.cumsum(kept.sum(axis=(1, 2)))])
-    return _lines(classes, text[kept.ravel()].tobytes(), ends, image_offsets)
-
-
-def _rows(
-    classes: Indices,
-    values: Floats,
-    offsets: Indices,
-    image_offsets: Indices,
-    decimals: int,
-    scores: Floats | None,
-) -> list[bytes]:
-    if scores is not None:
-        scored = np.flatnonzero(~np.isnan(scores))
-        values = np.insert(values, offsets[scored + 1], scores[scored])
-        offsets = offsets + np.concatenate([[0], np.cumsum(~np.isnan(scores))])
-    text, width = _fixed(values, decimals), decimals + 3
-    return _lines(classes, text, offsets * width, image_offsets)
-
-
-def _lines(classes: Indices, text: bytes, ends: Indices, image_offsets: Indices) -> list[bytes]:
-    """The files, from the text of all numbers and where that of each row ends."""
-    numbers = [b"%d" % index for index in range(int(classes.max(initial=0)) + 1)]
-    rows = [
-        b"%b%b\n" % (numbers[index], text[start:end])
-        for index, (start, end) in zip(classes.tolist(), pairwise(ends.tolist()), strict=True)
-    ]
-    return [b"".join(rows[start:end]) for start, end in pairwise(image_offsets.tolist())]
-
-
-def _fixed(values: Floats, decimals: int) -> bytes:
-    """Every value, 0 to 9, as Python's ``" %.6f"``: a digit, a point and `decimals` digits.
-
-    Of equal width, so all are made at once, a column of digits at a time.
-    """
-    out = np.empty((len(values), decimals + 3), np.uint8)
-    out[:, 0], out[:, 2] = ord(" "), ord(".")
-    for start in range(0, len(values), _AT_ONCE):
-        part = slice(start, start + _AT_ONCE)
-        left: NDArray[Any] = _rounded(values[part], 10.0**decimals).astype("u4" if decimals <= 9 else "u8")
-        for column in (*range(decimals + 2, 2, -1), 1):
-            rest = left // 10
-            out[part, column] = left - rest * 10 + ord("0")
-            left = rest
-    return out.tobytes()
-
-
-def _rounded(values: Floats, scale: float) -> Floats:
-    """``values * scale`` to the nearest whole number, as if the product were exact; halves to even."""
-    product = values * scale
-    whole = np.floor(product)
-    above = product - whole - 0.5
-    up = above > 0
-    half = np.flatnonzero(above == 0)  # common: x / 640 has such products for every second x
-    error = _product_error(values[half], scale, product[half])
-    up[half] = (error > 0) | ((error == 0) & (whole[half] % 2 == 1))
-    return whole + up
-
-
-def _product_error(values: Floats, factor: float, product: Floats) -> Floats:
-    """What rounding took from ``values * factor``, exactly (Dekker's product)."""
-    high, low = _split(values)
-    factor_high, factor_low = _split(np.float64(factor))
-    error: Floats = (
-        (high * factor_high - product) + high * factor_low + low * factor_high
-    ) + low * factor_low
-    return error
-
-
-def _split(values: Any) -> tuple[Any, Any]:
-    """Two halves of each number, of 26 bits each."""
-    shifted = values * 134217729.0
-    high = shifted - (shifted - values)
-    return high, values - high
+    keypoints = values[:, 4:].reshape(len(values), (values.shape[1] - 4) // 3, 3)
+    return text.yolo_keypoints(classes, values[:, :4], keypoints, sizes, decimals, scores)
 
 
 class Lines(msgspec.Struct, frozen=True):

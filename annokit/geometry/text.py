@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import chain, pairwise
-from operator import attrgetter
-from typing import Any, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 import msgspec
 import numpy as np
@@ -19,7 +18,7 @@ from annokit.errors import AnnokitError, GeometryError
 from annokit.geometry.ragged import ends, windows
 from annokit.io.faults import BAD_JSON, decode_error
 from annokit.model import Polygon
-from annokit.model.base import Floats, Indices
+from annokit.model.base import Bools, Floats, Indices
 
 __all__ = ["FARTHEST", "Text", "parse_points", "parse_rings"]
 
@@ -36,9 +35,7 @@ class _Point(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 
 
 _RINGS = msgspec.json.Decoder(list[list[float]])
-_MANY_RINGS = msgspec.json.Decoder(list[list[list[float]]])
 _POINTS = msgspec.json.Decoder(list[_Point])
-_MANY_POINTS = msgspec.json.Decoder(list[list[_Point]])
 _PARTS = np.arange(4096)
 _PARTS.flags.writeable = False
 
@@ -66,7 +63,10 @@ def parse_rings(texts: Sequence[Text]) -> list[Polygon | AnnokitError]:
     >>> parse_rings([])
     []
     """
-    return _each(texts, _MANY_RINGS, _RINGS, _polygons)
+    from annokit_fast import text
+
+    coords, ring_ends, firsts, plain = text.parse_rings(*_joined(texts), FARTHEST)
+    return _mended(texts, _polygons(coords, ring_ends, firsts), plain, _polygon)
 
 
 def parse_points(texts: Sequence[Text]) -> list[Floats | AnnokitError]:
@@ -75,54 +75,58 @@ def parse_points(texts: Sequence[Text]) -> list[Floats | AnnokitError]:
     >>> parse_points([b'[{"x": 1, "y": 2}]'])[0].tolist()
     [[1.0, 2.0]]
     """
-    return _each(texts, _MANY_POINTS, _POINTS, _point_arrays)
+    from annokit_fast import text
+
+    coords, stops, plain = text.parse_points(*_joined(texts), FARTHEST)
+    coords.flags.writeable = False
+    arrays = [coords[start:end] for start, end in pairwise(stops.tolist())]
+    return _mended(texts, arrays, plain, _point_array)
 
 
-def _each(
-    texts: Sequence[Text],
-    many: msgspec.json.Decoder[Any],
-    one: msgspec.json.Decoder[Any],
-    build: Callable[[list[Any]], Sequence[_T]],
+def _joined(texts: Sequence[Text]) -> tuple[bytes, Indices]:
+    return b"".join(texts), ends([len(text) for text in texts])
+
+
+def _mended(
+    texts: Sequence[Text], shapes: Sequence[_T], plain: Bools, alone: Callable[[Text], _T]
 ) -> list[_T | AnnokitError]:
-    try:
-        return [*build(many.decode(b"".join((b"[", b",".join(texts), b"]"))))]
-    except (*BAD_JSON, GeometryError):
-        return [_alone(text, one, build) for text in texts]
+    """The shapes, with those whose text is not plain decoded by themselves: another shape, or an error."""
+    found: list[_T | AnnokitError] = [*shapes]
+    for index in np.flatnonzero(~plain).tolist():
+        try:
+            found[index] = alone(texts[index])
+        except GeometryError as error:
+            found[index] = error
+        except BAD_JSON as error:
+            found[index] = decode_error(error, "$", texts[index])
+    return found
 
 
-def _alone(
-    text: Text, decoder: msgspec.json.Decoder[Any], build: Callable[[list[Any]], Sequence[_T]]
-) -> _T | AnnokitError:
-    try:
-        return build([decoder.decode(text)])[0]
-    except GeometryError as error:
-        return error
-    except BAD_JSON as error:
-        return decode_error(error, "$", text)
+def _polygons(coords: Floats, ring_ends: Indices, firsts: Indices) -> list[Polygon]:
+    """A polygon for each text: views into one array, without checking again what was just made."""
+    coords.flags.writeable = False
+    offsets = windows(ring_ends, firsts)
+    starts, counts = ring_ends[firsts].tolist(), np.diff(firsts).tolist()
+    return [
+        Polygon(
+            coords=coords[start:end],
+            ring_offsets=offsets[first + index : first + index + count + 1],
+            part_offsets=_parts(count),
+        )
+        for index, ((start, end), first, count) in enumerate(
+            zip(pairwise(starts), firsts.tolist(), counts, strict=False)
+        )
+    ]
 
 
-def _polygons(shapes: list[list[list[float]]]) -> list[Polygon]:
-    lengths = np.fromiter((len(ring) for rings in shapes for ring in rings), np.int64)
+def _polygon(text: Text) -> Polygon:
+    rings = _RINGS.decode(text)
+    lengths = np.array([len(ring) for ring in rings], np.int64)
     odd = lengths[lengths % 2 == 1]
     if len(odd):
         raise GeometryError(f"expected an even number of coordinates in each ring, got {odd[0]}")
-    values = chain.from_iterable(chain.from_iterable(shapes))
-    coords = _final(np.fromiter(values, np.float64, int(lengths.sum())).reshape(-1, 2))
-    counts = [len(rings) for rings in shapes]
-    ring_ends, firsts = ends(lengths // 2), ends(counts)
-    offsets = windows(ring_ends, firsts)
-    starts, firsts_list = ring_ends[firsts].tolist(), firsts.tolist()
-    polygons = []
-    for k, count in enumerate(counts):
-        at = firsts_list[k] + k
-        polygons.append(
-            Polygon(
-                coords=coords[starts[k] : starts[k + 1]],
-                ring_offsets=offsets[at : at + count + 1],
-                part_offsets=_parts(count),
-            )
-        )
-    return polygons
+    coords = _near(np.array([*chain.from_iterable(rings)], np.float64).reshape(-1, 2))
+    return Polygon(coords=coords, ring_offsets=ends(lengths // 2), part_offsets=_parts(len(rings)))
 
 
 def _parts(count: int) -> Indices:
@@ -133,18 +137,12 @@ def _parts(count: int) -> Indices:
     return parts
 
 
-def _point_arrays(shapes: list[list[_Point]]) -> list[Floats]:
-    stops = ends([len(points) for points in shapes])
-    coords = np.empty((int(stops[-1]), 2))
-    points = list(chain.from_iterable(shapes))
-    coords[:, 0] = np.fromiter(map(attrgetter("x"), points), np.float64, len(coords))
-    coords[:, 1] = np.fromiter(map(attrgetter("y"), points), np.float64, len(coords))
-    coords = _final(coords)
-    bounds = stops.tolist()
-    return [coords[start:end] for start, end in pairwise(bounds)]
+def _point_array(text: Text) -> Floats:
+    points = _POINTS.decode(text)
+    return _near(np.array([(point.x, point.y) for point in points], np.float64).reshape(-1, 2))
 
 
-def _final(coords: Floats) -> Floats:
+def _near(coords: Floats) -> Floats:
     """The coordinates, read-only, once they are known to be of this world."""
     if len(coords) and not np.abs(coords).max() <= FARTHEST:
         raise GeometryError(f"expected coordinates within {FARTHEST:.0f} of 0, got {np.abs(coords).max()}")
