@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from annokit_fast import _text_format, _text_parse, _text_plain
-from annokit_fast._checks import LARGEST, Array, freeze, per_item, points, ragged, vector
+from annokit_fast._checks import LARGEST, Array, freeze, per_item, ragged, vector
 from annokit_fast._jit import is_busy
 
 __all__ = ["json_rings", "parse_points", "parse_rings", "yolo_boxes", "yolo_keypoints", "yolo_rings"]
@@ -188,7 +188,7 @@ def yolo_rings(
     >>> text.yolo_rings([], [], [0], [])[0].size
     0
     """
-    xy = points(coords)
+    xy = _table(coords, 2, "coords")
     bounds = _ragged(ring_offsets, len(xy), "ring_offsets", "points")
     indices = per_item(classes, len(bounds) - 1, np.int64, "classes")
     shares = xy / np.repeat(_sizes(sizes, len(indices)), np.diff(bounds), axis=0)
@@ -262,7 +262,9 @@ def json_rings(coords: Any, ring_offsets: Any, text_offsets: Any) -> tuple[Array
     >>> text.json_rings([], [0], [0])[1].tolist()
     [0]
     """
-    xy = points(coords)
+    xy = _table(coords, 2, "coords")
+    if not np.isfinite(xy).all():
+        raise ValueError("coords: expected finite numbers")
     rings = _ragged(ring_offsets, len(xy), "ring_offsets", "points")
     texts = _ragged(text_offsets, len(rings) - 1, "text_offsets", "rings")
     if not is_busy(_JSON * xy.size):
@@ -305,8 +307,15 @@ def _ends(lengths: Any) -> Array:
     return offsets
 
 
+def _table(values: Any, columns: int, name: str) -> Array:
+    array = np.asarray(values)
+    if array.size and array.shape[1:] != (columns,):
+        raise ValueError(f"{name}: expected shape (n, {columns}), got {array.shape}")
+    return vector(array.reshape(-1, columns), np.float64, name, 2)
+
+
 def _sizes(sizes: Any, count: int) -> Array:
-    size = points(sizes, "sizes")
+    size = _table(sizes, 2, "sizes")
     if len(size) != count or not (size > 0).all():
         raise ValueError(f"sizes: expected {count} pairs above 0, got shape {size.shape}")
     return size
@@ -314,7 +323,7 @@ def _sizes(sizes: Any, count: int) -> Array:
 
 def _box_shares(xywh: Any, sizes: Array) -> Array:
     """Centre, width and height of boxes in shares of their images."""
-    boxes = vector(np.asarray(xywh, np.float64).reshape(-1, 4), np.float64, "xywh", 2)
+    boxes = _table(xywh, 4, "xywh")
     if len(boxes) != len(sizes):
         raise ValueError(f"xywh: expected {len(sizes)} boxes, got {len(boxes)}")
     centred = np.hstack([boxes[:, :2] + boxes[:, 2:] / 2, boxes[:, 2:]])

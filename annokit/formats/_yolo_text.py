@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from itertools import chain, pairwise
-from typing import Any, Literal
+from itertools import chain
+from typing import Literal
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from annokit.errors import DecodeError, GeometryError, InputError, Where, shown
-from annokit.model.base import Bools, Floats, Indices
+from annokit.model.base import Bools, Bytes, Floats, Indices
+from annokit_fast import text
 
 __all__ = ["Lines", "Rows", "box_rows", "faults", "parse", "pose_rows", "ring_rows"]
 

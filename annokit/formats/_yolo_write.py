@@ -6,7 +6,7 @@ import io
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
 
@@ -40,7 +40,7 @@ from annokit.model import (
     RotatedBox,
     Tool,
 )
-from annokit.model.base import Floats
+from annokit.model.base import Bytes, Floats, Indices
 from annokit.report import Report, census, kind_of
 from annokit.run import Run
 
@@ -225,7 +225,7 @@ def _point_count(dataset: Dataset, options: WriteOptions) -> int:
 
 
 _Draw: TypeAlias = tuple[
-    Callable[[Sequence[ObjectAnnotation], Floats, int], Drawn], Callable[..., list[bytes]]
+    Callable[[Sequence[ObjectAnnotation], Floats, int], Drawn], Callable[..., tuple[Bytes, Indices]]
 ]
 
 
@@ -273,9 +273,11 @@ def _write_batch(
     indices = np.array([classes.index(objects[i]) for i in kept], np.int64)
     offsets = np.searchsorted(places[drawn.kept], np.arange(len(pages) + 1))
     scores = _scores([objects[i] for i in kept]) if options.confidence else None
-    texts = text(indices, drawn.values, drawn.offsets, sizes[drawn.kept], offsets, options.decimals, scores)
-    if sum(one.count(b"\n") for one in texts) != len(kept):
+    rows, starts = text(indices, drawn.values, drawn.offsets, sizes[drawn.kept], options.decimals, scores)
+    letters = rows.tobytes()
+    if letters.count(b"\n") != len(kept):
         raise AccountingError(f"{len(kept)} objects drawn, but as many rows were not made")
+    texts = [letters[start:end] for start, end in pairwise(starts[offsets].tolist())]
     write_many(target, [page.label for page in pages], texts)
     changed = [*drawn.changed, *_changes(objects, kept, options)]
     changed += [(kept[row], "duplicate-row") for row in _repeated_rows(texts)]

@@ -10,12 +10,24 @@ from numpy.typing import NDArray
 
 from annokit.errors import GeometryError
 
-__all__ = ["Bools", "Bytes8", "Counts", "Floats", "Indices", "Record", "as_readonly", "copied", "is_final"]
+__all__ = [
+    "Bools",
+    "Bytes",
+    "Bytes8",
+    "Counts",
+    "Floats",
+    "Indices",
+    "Record",
+    "as_readonly",
+    "copied",
+    "is_final",
+]
 
 Floats: TypeAlias = NDArray[np.float64]
 Indices: TypeAlias = NDArray[np.int64]
 Counts: TypeAlias = NDArray[np.uint32]
 Bools: TypeAlias = NDArray[np.bool_]
+Bytes: TypeAlias = NDArray[np.uint8]
 Bytes8: TypeAlias = NDArray[np.int8]
 
 
