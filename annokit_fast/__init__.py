@@ -1,7 +1,7 @@
 """annokit_fast: exact geometry kernels on arrays, as fast as compiled code.
 
-Array in, array out; numpy and numba only. The submodules are loaded when first used, so that importing this package
-loads neither numba nor any kernel::
+Array in, array out; numpy and numba only (`text` also msgspec). The submodules are loaded when first used, so that
+importing this package loads neither numba nor any kernel::
 
     from annokit_fast import agreement, arrow, boxes, coco_mask, polygons, rle, text, tracks
 """

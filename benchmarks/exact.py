@@ -1,8 +1,11 @@
-"""Is there any difference to pycocotools? ``python -m benchmarks exact [--polygons N] [--masks N] [--seed N]``.
+"""Any difference to pycocotools, or to Python? ``python -m benchmarks exact [--polygons N] [--masks N] [--numbers N]``.
 
 Random polygons (that cross themselves and the edges of the image, on free, whole, half, tenth and fifth coordinates,
 a few far outside) and random masks go through `annokit_fast.coco_mask` and through pycocotools. Every result is
 compared bit by bit; the exit code is 1 when anything differs.
+
+Numbers are read by `annokit_fast.text` and by Python's ``float``, and written by it and by ``"%.6f"`` and ``repr``: of 1
+to 19 digits, with exponents, half way between two floats, subnormal, and shares of images that end in a tie.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from annokit_fast import coco_mask
+from benchmarks.exact_numbers import number_checks
 
 SIZES = [(1, 1), (3, 4), (17, 5), (40, 50), (64, 64), (120, 160), (480, 640)]
 GROUP = 100
@@ -25,21 +29,22 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks exact", description=__doc__)
     parser.add_argument("--polygons", type=int, default=200_000, help="how many random polygons")
     parser.add_argument("--masks", type=int, default=20_000, help="how many random masks")
+    parser.add_argument("--numbers", type=int, default=1_000_000, help="how many random numbers")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
     begin = time.perf_counter()
-    compared, different = differences(options.polygons, options.masks, options.seed)
+    compared, different = differences(options.polygons, options.masks, options.numbers, options.seed)
     for name, count in compared.items():
         print(f"{name}: {count:,} compared, {different[name]:,} different")
     print(f"seed {options.seed}, {time.perf_counter() - begin:.0f} s")
     return 1 if different.total() else 0
 
 
-def differences(polygons: int, masks: int, seed: int) -> tuple[Counter[str], Counter[str]]:
+def differences(polygons: int, masks: int, numbers: int, seed: int) -> tuple[Counter[str], Counter[str]]:
     """How many results of each function were compared, and how many of them were different."""
     compared: Counter[str] = Counter()
     different: Counter[str] = Counter()
-    for checks in (_polygon_checks(polygons, seed), _mask_checks(masks, seed)):
+    for checks in (_polygon_checks(polygons, seed), _mask_checks(masks, seed), number_checks(numbers, seed)):
         for name, ours, theirs in checks:
             pairs = list(zip(ours, theirs, strict=True))
             compared[name] += len(pairs)

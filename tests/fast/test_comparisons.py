@@ -36,12 +36,14 @@ def test_the_benchmark_prints_and_writes_its_table(tmp_path, capsys):
     assert '"ratio"' in file.read_text()
 
 
-def test_random_polygons_and_masks_are_those_of_pycocotools(capsys):
-    assert exact.main(["--polygons", "1000", "--masks", "150", "--seed", "7"]) == 0
-    assert "frPyObjects: 1,000 compared, 0 different" in capsys.readouterr().out
+def test_random_polygons_masks_and_numbers_are_those_of_pycocotools_and_python(capsys):
+    assert exact.main(["--polygons", "1000", "--masks", "150", "--numbers", "4000", "--seed", "7"]) == 0
+    said = capsys.readouterr().out
+    assert "frPyObjects: 1,000 compared, 0 different" in said
+    assert "text.yolo_rings: 4,000 compared, 0 different" in said
 
 
 def test_a_difference_to_pycocotools_is_counted(monkeypatch, capsys):
     monkeypatch.setattr(exact.coco_mask, "area", lambda runs: np.full(len(runs), -1))
-    assert exact.main(["--polygons", "0", "--masks", "10"]) == 1
+    assert exact.main(["--polygons", "0", "--masks", "10", "--numbers", "0"]) == 1
     assert "area: 10 compared, 10 different" in capsys.readouterr().out
