@@ -141,7 +141,7 @@ def _put_rings(coords, ring_offsets, first, stop, out, at):
 @jit
 def _put_shortest(out, at, value):
     """The shortest text that is read as `value`, as Python's repr; -1 below 1e-4, from 1e6 on, or beyond 9 decimals."""
-    if value < 0 or (value == 0 and 1 / value < 0):
+    if np.signbit(value):
         out[at] = ord("-")
         at += 1
         value = -value

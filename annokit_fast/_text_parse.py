@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from annokit_fast._jit import jit
@@ -71,7 +69,7 @@ def _rounded(mantissa, exponent):
     if low <= np.uint64(1) and -4 <= exponent <= 23 and bits & np.uint64(3) == 1 and bits << drop == high:
         bits -= np.uint64(1)  # exactly half way, and the float below is even
     bits = (bits + (bits & np.uint64(1))) >> np.uint64(1)
-    return math.ldexp(np.float64(bits), ((217706 * exponent) >> 16) + top - shift + 11)
+    return np.ldexp(np.float64(bits), ((217706 * exponent) >> 16) + top - shift + 11)
 
 
 @jit
