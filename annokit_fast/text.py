@@ -17,6 +17,11 @@ from annokit_fast._jit import is_busy
 
 __all__ = ["json_rings", "parse_points", "parse_rings", "yolo_boxes", "yolo_keypoints", "yolo_rings"]
 
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 _JSON, _ROUNDING = 1 / 120, 1 / 40
 """The work of the twins on one number, as a share of what `_jit` gives for one that a kernel reads as plain Python.
 
