@@ -15,7 +15,8 @@ from annokit.formats import parse_options, reader_of, writer_of
 from annokit.io.archives import open_source
 from annokit.io.gc import rare_gc
 from annokit.io.limits import DEFAULT_LIMITS, Limits
-from annokit.io.output import Staged, StagedFile, StagedFolder, staged
+from annokit.io.output import Staged, file_at, folder_at, staged
+from annokit.io.place import beside
 from annokit.io.source import Readable, Source
 from annokit.model import DataRow
 from annokit.pieces import write_rows
@@ -184,12 +185,12 @@ def write(
     if split and not writer.keeps_splits:
         raise UsageError(f"{format} has no place for splits, got {split!r}", hint="write each split apart")
     account = Report(source=dataset.source, target=os.fspath(target))
-    put_aside = StagedFile(
-        f"{Path(target)}.quarantine.ndjson", overwrite=overwrite, sources=dataset.paths, optional=True
+    put_aside = file_at(
+        beside(target, ".quarantine.ndjson"), overwrite=overwrite, sources=dataset.paths, optional=True
     )
-    beside = StagedFile(report or f"{Path(target)}.report.json", overwrite=True, sources=dataset.paths)
+    told = file_at(report or beside(target, ".report.json"), overwrite=True, sources=dataset.paths)
     is_file = writer.target == "file" or (writer.target == "either" and Path(target).suffix == ".parquet")
-    make: Callable[..., Staged] = StagedFile if is_file else StagedFolder
+    make: Callable[..., Staged] = file_at if is_file else folder_at
     if writer.place is not None:
         make = partial(writer.place, options=given, report=account)
     place = make(target, overwrite=overwrite, sources=dataset.paths)
@@ -205,7 +206,7 @@ def write(
         keyframes_within=keyframes_within,
         note_details=not writer.keeps_details,
     )
-    with staged(beside, put_aside, place), Workers(workers) as pool, rare_gc():
+    with staged(told, put_aside, place), Workers(workers) as pool, rare_gc():
         run = Run(
             on_error=on_error, report=account, quarantine=put_aside.path, limits=limits, progress=progress
         )
@@ -219,7 +220,7 @@ def write(
             account.check_strict()
         if verify:
             _verify(place.path, place.format or format, account)
-        beside.path.write_text(account.to_json(), encoding="utf-8", errors="backslashreplace")
+        told.path.write_text(account.to_json(), encoding="utf-8", errors="backslashreplace")
     return account
 
 

@@ -19,7 +19,7 @@ import msgspec
 
 from annokit.errors import InputError, UsageError, Where, shown
 from annokit.io.faults import BAD_JSON
-from annokit.io.output import StagedFile, staged
+from annokit.io.output import staged_file
 
 __all__ = ["Payloads", "payloads", "write"]
 
@@ -137,9 +137,8 @@ def write(
     found = payloads(table)
     if found.problems and on_error == "raise":
         raise _together(found.problems)
-    place = StagedFile(target, overwrite=overwrite, sources=_paths(table))
-    with staged(place):
-        place.path.write_bytes(b"".join(msgspec.json.encode(row) + b"\n" for row in found.rows))
+    with staged_file(target, overwrite=overwrite, sources=_paths(table)) as place:
+        place.write_bytes(b"".join(msgspec.json.encode(row) + b"\n" for row in found.rows))
     return found
 
 

@@ -28,7 +28,7 @@ import msgspec
 from annokit.dataset import Dataset, OntologyBuilder
 from annokit.errors import AnnokitError, InputError, UsageError, Where, shown
 from annokit.io.limits import DEFAULT_LIMITS, Limits
-from annokit.io.output import StagedFile, staged
+from annokit.io.output import staged_file
 from annokit.io.records import decode_document
 from annokit.io.salvage import Wire
 from annokit.io.source import Source
@@ -409,6 +409,5 @@ def write(found: Ontology, path: str | os.PathLike[str], *, overwrite: bool = Fa
         There is such a file already, or a tool is of a kind the platform does not have.
     """
     data = msgspec.json.format(msgspec.json.encode(to_json(found)), indent=1)
-    place = StagedFile(path, overwrite=overwrite, sources=())
-    with staged(place):
-        place.path.write_bytes(data + b"\n")
+    with staged_file(path, overwrite=overwrite) as place:
+        place.write_bytes(data + b"\n")

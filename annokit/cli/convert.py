@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import re
-from pathlib import Path
 from typing import Any
 
 import click
@@ -119,6 +118,7 @@ def command(
     """
     from annokit.conversion import convert
     from annokit.io.archives import open_source
+    from annokit.io.place import beside
     from annokit.shards import convert_shards
 
     if resume and shard_size is None:
@@ -132,13 +132,13 @@ def command(
         account = run(
             opened, target, to=to, format=format, report=report, progress=advance, **settings, **options
         )
-    beside, put_aside = Path(target), account.total("quarantined")
+    put_aside = account.total("quarantined")
     if as_json:
         say_json(account.to_dict())
     elif not quiet:
         say_report(account)
-        say(f"written to {target}, report in {report or f'{beside}.report.json'}")
+        say(f"written to {target}, report in {report or beside(target, '.report.json')}")
         if put_aside:
-            where = f"{beside}.quarantine.ndjson" if shard_size is None else f"{beside}/*.quarantine.ndjson"
+            where = beside(target, ".quarantine.ndjson" if shard_size is None else "/*.quarantine.ndjson")
             say(f"{put_aside} records put aside, each with its reason, in {where}")
     return 1 if put_aside or account.total("skipped") else 0

@@ -25,6 +25,9 @@ _RowKey: TypeAlias = "tuple[str | None, str | None]"
 _Ints: TypeAlias = "np.ndarray[tuple[int, ...], np.dtype[np.int64]]"
 _Entry: TypeAlias = "Mapping[str, Any]"
 
+_BLOCK = 4096
+"""Rows of Arrow become Python in blocks, since most data rows are asked for one after the other."""
+
 _DATA_ROWS = """
 SELECT source, data_row_id, min(data_row_index) AS first, max(data_row_index) AS last
 FROM t GROUP BY source, data_row_id ORDER BY first
@@ -51,14 +54,15 @@ class Plan(NamedTuple):
         For each annotation that comes, its `KEYS` in the table.
     gone : (m, 3) int64
         The `KEYS` of those that are to go.
-    found, new, missing : int
-        How many that come the table has and has not, and how many it has that no longer come.
+    known : (n,) bool
+        Which that come the table has.
+    missing : int
+        How many the table has that no longer come, whether they are to go or not.
     """
 
     places: _Ints
     gone: _Ints
-    found: int
-    new: int
+    known: np.ndarray[tuple[int], np.dtype[np.bool_]]
     missing: int
 
 
@@ -79,7 +83,7 @@ class _Table:
                 self.next_index = max(self.next_index, entry["last"] + 1)
 
     def annotations(self) -> pa.Table:
-        return pa.Table.from_batches(query(self._table, _ANNOTATIONS, self.place), _ENTRY).combine_chunks()
+        return pa.Table.from_batches(query(self._table, _ANNOTATIONS, self.place), _ENTRY)
 
     def refused(self, problem: str, hint: str) -> OutputError:
         return OutputError(problem, where=Where(self.place), hint=hint)
@@ -109,7 +113,7 @@ def appended(table: DeltaTable, place: str, coming: Coming) -> Plan:
         )
     places = _places(coming.annotations)
     places[:, 0] += found.next_index
-    return Plan(places, _none(), 0, len(places), 0)
+    return Plan(places, _none(), np.zeros(len(places), np.bool_), 0)
 
 
 def merged(table: DeltaTable, place: str, coming: Coming, delete_missing: str | None) -> Plan:
@@ -127,15 +131,14 @@ def merged(table: DeltaTable, place: str, coming: Coming, delete_missing: str | 
     """
     found = _Table(table, place)
     _check_rows(coming.rows, found)
-    before, arrived = found.annotations(), coming.annotations
-    places = _places(arrived)
-    starts = _starts(arrived, len(coming.rows))
+    before, arrived = _Entries(found.annotations()), _Entries(coming.annotations)
+    places = _places(coming.annotations)
     missing: list[_Ints] = []
-    matched = 0
+    known = np.zeros(len(places), np.bool_)
     for number, key in enumerate(coming.rows):
-        mine = slice(starts[number], starts[number + 1])
-        old = _of_row(before, found.rows[key]) if key in found.rows else []
-        new = _slice(arrived, mine)
+        mine = arrived.place_of(number)
+        old = before.of_row(found.rows[key]) if key in found.rows else []
+        new = arrived.of_row(number)
         if old and delete_missing is None:
             _check_ids(new, key, found)
         keys_of_old, keys_of_new = _unique(old, key, found), _unique(new, key, found, "the source")
@@ -144,13 +147,13 @@ def merged(table: DeltaTable, place: str, coming: Coming, delete_missing: str | 
         places[mine, 0] = index
         places[mine, 1:] = _assigned(old, new, keys_of_old, keys_of_new)
         left = [old[at] for name, at in keys_of_old.items() if name not in keys_of_new]
-        matched += len(old) - len(left)
+        known[mine] = [name in keys_of_old for name in keys_of_new]
         missing.append(_places(left))
     if delete_missing == "sources":
-        missing.append(_rows_gone(before, coming.rows, found))
+        missing.append(_rows_gone(before.table, coming.rows, found))
     all_missing = np.concatenate([_none(), *missing])
     gone = all_missing if delete_missing else _none()
-    return Plan(places, gone, matched, len(places) - matched, len(all_missing))
+    return Plan(places, gone, known, len(all_missing))
 
 
 def _check_rows(rows: Sequence[_RowKey], found: _Table) -> None:
@@ -257,19 +260,23 @@ def _none() -> _Ints:
     return np.empty((0, len(KEYS)), np.int64)
 
 
-def _starts(arrived: pa.Table, rows: int) -> _Ints:
-    """Where the annotations of each data row begin; they come in order."""
-    return np.searchsorted(arrived["data_row_index"].to_numpy(), np.arange(rows + 1))
+class _Entries:
+    """The keys of annotations in the order of their data rows, of which one is asked for at a time."""
 
+    def __init__(self, table: pa.Table) -> None:
+        self.table = table.combine_chunks()
+        self._rows = self.table["data_row_index"].to_numpy()
+        self._first, self._block = 0, list[_Entry]()
 
-def _of_row(table: pa.Table, index: int) -> list[_Entry]:
-    indices = table["data_row_index"].to_numpy()
-    return _slice(table, slice(*np.searchsorted(indices, [index, index + 1])))
+    def place_of(self, row: int) -> slice:
+        return slice(*np.searchsorted(self._rows, [row, row + 1]).tolist())
 
-
-def _slice(table: pa.Table, place: slice) -> list[_Entry]:
-    found: list[_Entry] = table.slice(place.start, place.stop - place.start).to_pylist()
-    return found
+    def of_row(self, row: int) -> list[_Entry]:
+        place = self.place_of(row)
+        if not self._first <= place.start <= place.stop <= self._first + len(self._block):
+            size = max(_BLOCK, place.stop - place.start)
+            self._first, self._block = place.start, self.table.slice(place.start, size).to_pylist()
+        return self._block[place.start - self._first : place.stop - self._first]
 
 
 def _named(key: _RowKey) -> str:

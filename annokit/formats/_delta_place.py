@@ -3,35 +3,36 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from annokit.dataset import Dataset, chained
 from annokit.errors import UsageError, shown
+from annokit.formats._delta_changes import changed
 from annokit.formats._delta_merge import Coming, Plan, appended, merged
 from annokit.formats._delta_table import KEYS, ONTOLOGY, VERSION, is_table, opened, reaching, stated_ontology
 from annokit.formats._delta_write import DATA_ROWS
 from annokit.formats._parquet_write import ONTOLOGY as PARQUET_ONTOLOGY
 from annokit.io.output import Staged
-from annokit.io.place import check_place, destination, refused
-from annokit.io.remote import is_remote
+from annokit.io.place import address, check_place, destination, refused
 from annokit.io.swap import clear_leftovers, put_in_place, remove, staging_path
 from annokit.model import SCHEMA_VERSION, Ontology, dump, parse
 from annokit.report import Report
 from annokit.tables import SCHEMAS
 
 if TYPE_CHECKING:
-    from deltalake import CommitProperties, DeltaTable
+    from deltalake import CommitProperties, DeltaTable, WriterProperties
 
 __all__ = ["DeltaPlace"]
 
-_BATCH = 4096
+_BATCH = 16384
 _GONE = "_annokit_gone"
 _HISTORY = {"delta.logRetentionDuration": "interval 36500 days"}
 """Without it what a commit says, and with that its version, goes away after a month."""
@@ -62,19 +63,21 @@ class DeltaPlace(Staged):
         if delete_missing is not None and mode != "merge":
             raise UsageError("--delete-missing needs --mode merge")
         self._mode, self._delete_missing, self._report = mode, delete_missing, report
-        self._is_remote = is_remote(target)
-        self.target = PurePosixPath(target) if self._is_remote else destination(target)
-        self._place = target if self._is_remote else str(self.target)
+        url = address(target)
+        self._is_remote = url is not None
+        self.target = PurePosixPath(url) if url else destination(target)
+        self._place = url or str(self.target)
         self._table = self._found(overwrite)
         self._plan: Plan | None = None
+        self._changed = np.empty(0, np.bool_)
         room = Path(tempfile.gettempdir(), "delta") if self._is_remote else Path(self.target)
         self._folder = staging_path(room, "staging-")
         self.path = self._folder / "annotations.parquet"
 
     def _found(self, overwrite: bool) -> DeltaTable | None:
         """The table that is there, if it may be added to."""
-        where = Path(self._place)
         if not self._is_remote:
+            where = Path(self._place)
             check_place(where)
             if where.is_file():
                 raise refused(where, "expected the folder of a Delta table, got a file")
@@ -83,10 +86,10 @@ class DeltaPlace(Staged):
         if not is_table(self._place):
             if self._is_remote:
                 return None
-            raise refused(where, "something is there, but no Delta table", hint="choose another folder")
+            raise refused(self._place, "something is there, but no Delta table", hint="choose another folder")
         if self._mode is None and not overwrite:
             hint = "--mode append or merge adds to it, --overwrite makes a version of these labels alone"
-            raise refused(where, "it exists", hint=hint)
+            raise refused(self._place, "it exists", hint=hint)
         return opened(self._place)
 
     @contextmanager
@@ -116,21 +119,25 @@ class DeltaPlace(Staged):
             self._plan = appended(self._table, self._place, coming)
         else:
             self._plan = merged(self._table, self._place, coming, self._delete_missing)
-            self._note(self._plan)
+            flags = list(changed(self._table, self._place, self._batches(), self._plan.known))
+            self._changed = np.concatenate([np.empty(0, np.bool_), *flags])
+            self._note(self._plan, self._changed)
 
-    def _note(self, plan: Plan) -> None:
+    def _note(self, plan: Plan, changed: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> None:
+        kept = plan.missing - len(plan.gone)
         notes = (
-            ("merge-found", plan.found, "the table has them: they are there as they come"),
-            ("merge-new", plan.new, "the table did not have them"),
-            ("merge-gone", len(plan.gone), "they no longer come: taken out of the table"),
+            ("merge-new", ~plan.known, "the table did not have them"),
+            ("merge-changed", plan.known & changed, "the table had them otherwise"),
+            ("merge-equal", ~changed, "the table has them like that"),
+            ("merge-gone", [1] * len(plan.gone), "they no longer come: taken out of the table"),
             (
                 "merge-kept",
-                plan.missing - len(plan.gone),
-                "they no longer come: kept in the table, --delete-missing takes them out",
+                [1] * kept,
+                "they no longer come: kept, --delete-missing takes them out of the table",
             ),
         )
-        for code, n, message in notes:
-            if n:
+        for code, which, message in notes:
+            if n := int(np.sum(which)):
                 self._report.note(code, "annotations", message, n=n)
 
     def finish(self) -> None:
@@ -157,27 +164,36 @@ class DeltaPlace(Staged):
         from deltalake import write_deltalake
 
         reader = pa.RecordBatchReader.from_batches(_SCHEMA, self._batches())
-        write_deltalake(table, reader, commit_properties=self._commit(), **how)
+        write_deltalake(
+            table, reader, writer_properties=_properties(), commit_properties=self._commit(), **how
+        )
 
     def _merge(self, table: DeltaTable, plan: Plan) -> None:
+        if not len(plan.gone) and not self._changed.any():
+            return
         schema = _SCHEMA.append(pa.field(_GONE, pa.bool_()))
-        batches = chain(
-            (_with_column(batch, schema, gone=False) for batch in self._batches()), _gone(plan, schema)
-        )
-        there = set(pa.schema(table.schema().to_arrow()).names)
         columns = {name: f"s.{name}" for name in _SCHEMA.names}
-        on = " AND ".join(f"t.{name} = s.{name}" for name in KEYS)
         merger = table.merge(
-            pa.RecordBatchReader.from_batches(schema, batches),
-            on,
+            pa.RecordBatchReader.from_batches(schema, chain(self._sent(schema), _gone(plan, schema))),
+            " AND ".join(f"t.{name} = s.{name}" for name in KEYS),
             source_alias="s",
             target_alias="t",
             merge_schema=True,
+            writer_properties=_properties(),
             commit_properties=self._commit(),
         )
-        merger = merger.when_matched_delete(f"s.{_GONE}")
-        merger = merger.when_matched_update(columns, f"NOT s.{_GONE} AND {_differs(_SCHEMA.names, there)}")
-        merger.when_not_matched_insert(columns, f"NOT s.{_GONE}").execute()
+        if len(plan.gone):
+            merger = merger.when_matched_delete(f"s.{_GONE}")
+        merger.when_matched_update(columns).when_not_matched_insert(columns).execute()
+
+    def _sent(self, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+        """The annotations that are new or changed."""
+        first = 0
+        for batch in self._batches():
+            sent = batch.filter(pa.array(self._changed[first : first + len(batch)]))
+            first += len(batch)
+            if len(sent):
+                yield pa.record_batch([*sent.columns, pa.array([False] * len(sent))], schema)
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
         """The annotations, with their places in the table."""
@@ -209,8 +225,11 @@ class DeltaPlace(Staged):
         return CommitProperties(custom_metadata=said, max_commit_retries=0)
 
 
-def _with_column(batch: pa.RecordBatch, schema: pa.Schema, *, gone: bool) -> pa.RecordBatch:
-    return pa.record_batch([*batch.columns, pa.array([gone] * len(batch))], schema)
+def _properties() -> WriterProperties:
+    """Row groups that are small in memory, and of which a range of data rows needs few."""
+    from deltalake import WriterProperties
+
+    return WriterProperties(compression="ZSTD", max_row_group_size=_BATCH)
 
 
 def _gone(plan: Plan, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
@@ -221,12 +240,3 @@ def _gone(plan: Plan, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         known[_GONE] = pa.array([True] * len(places))
         columns = [known.get(field.name, pa.nulls(len(places), field.type)) for field in schema]
         yield pa.record_batch(columns, schema)
-
-
-def _differs(names: Sequence[str], there: Container[str]) -> str:
-    """The condition that a row is not as it was; halved, since DataFusion's parser goes 50 deep."""
-    if len(names) == 1:
-        (name,) = names
-        return f"(t.{name} IS DISTINCT FROM s.{name})" if name in there else f"(s.{name} IS NOT NULL)"
-    middle = len(names) // 2
-    return f"({_differs(names[:middle], there)} OR {_differs(names[middle:], there)})"

@@ -13,17 +13,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePath
 
-import msgspec
-
 from annokit.errors import UnsafeInput, Where, shown
 from annokit.io.lock import locked
 from annokit.io.place import (
     MARKER,
+    address,
     census,
     check_ours,
     check_place,
     destination,
     holds,
+    marked,
     refused,
     same,
     writing,
@@ -35,6 +35,8 @@ __all__ = [
     "Staged",
     "StagedFile",
     "StagedFolder",
+    "file_at",
+    "folder_at",
     "scratch_folder",
     "staged",
     "staged_file",
@@ -197,7 +199,7 @@ class StagedFolder(Staged):
         """What can fail, done before anything is renamed."""
         self._check_free()
         marker = self.path / MARKER
-        marker.write_bytes(msgspec.json.encode({"files": census(self.path)}, order="sorted") + b"\n")
+        marker.write_bytes(marked(census(self.path)))
         if self.target.exists():
             shutil.copymode(self.target, self.path)
         sync(marker)
@@ -208,12 +210,41 @@ class StagedFolder(Staged):
         put_in_place(self.path, self.target)
 
 
+def file_at(
+    target: str | os.PathLike[str],
+    *,
+    overwrite: bool = False,
+    sources: Iterable[Path] = (),
+    optional: bool = False,
+) -> Staged:
+    """A file to be written: a `StagedFile`, or for an address (``s3://bucket/out.json``) one that is uploaded."""
+    url = address(target)
+    if url is None:
+        return StagedFile(target, overwrite=overwrite, sources=sources, optional=optional)
+    from annokit.io.upload import RemoteFile
+
+    return RemoteFile(url, overwrite=overwrite, optional=optional)
+
+
+def folder_at(
+    target: str | os.PathLike[str], *, overwrite: bool = False, sources: Iterable[Path] = ()
+) -> Staged:
+    """A folder to be filled: a `StagedFolder`, or for an address one whose files are uploaded."""
+    url = address(target)
+    if url is None:
+        return StagedFolder(target, overwrite=overwrite, sources=sources)
+    from annokit.io.upload import RemoteFolder
+
+    return RemoteFolder(url, overwrite=overwrite)
+
+
 @contextmanager
 def staged(*parts: Staged) -> Iterator[None]:
     """Commit outputs that belong together when the body is done, in the order given; discard on an error.
 
     Each one appears in a single step. Give the main output last: when it is there, all is there. A second
-    run with the same main output is refused meanwhile.
+    run with the same main output is refused meanwhile. What can fail comes in the other order, since uploads
+    are part of it, and what tells of an output is not to be there before it.
     """
     _check_apart([part.target for part in parts])
     try:
@@ -221,7 +252,7 @@ def staged(*parts: Staged) -> Iterator[None]:
             for part in parts:
                 part.start()
             yield
-            for part in parts:
+            for part in reversed(parts):
                 part.finish()
             for part in parts:
                 part.commit()
@@ -256,7 +287,7 @@ def staged_file(
     >>> target.read_bytes()
     b'{}'
     """
-    part = StagedFile(target, overwrite=overwrite, sources=sources)
+    part = file_at(target, overwrite=overwrite, sources=sources)
     with staged(part):
         yield part.path
 
@@ -266,7 +297,7 @@ def staged_folder(
     target: str | os.PathLike[str], *, overwrite: bool = False, sources: Iterable[Path] = ()
 ) -> Iterator[Path]:
     """A folder to write into; at the end, and only then, it is at `target`. See `StagedFolder`."""
-    part = StagedFolder(target, overwrite=overwrite, sources=sources)
+    part = folder_at(target, overwrite=overwrite, sources=sources)
     with staged(part):
         yield part.path
 

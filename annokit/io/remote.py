@@ -1,6 +1,6 @@
 """Labels that lie elsewhere: what the user names by a URL is copied to a private folder that goes away.
 
-Only what was named is fetched, never an address that stands in data. fsspec and its file systems do it
+`annokit.io.upload` is the way back. Only what was named is fetched, never an address that stands in data. fsspec and its file systems do it
 (extra `cloud`), with the credentials they find.
 """
 
@@ -20,11 +20,15 @@ from annokit.errors import InputError, UnsafeInput, UsageError, Where, shown
 from annokit.io.batches import batched
 from annokit.io.limits import DEFAULT_LIMITS, Limits
 from annokit.io.names import local_name
+from annokit.io.place import check_finished
 from annokit.io.source import Source
 
-__all__ = ["fetched", "is_remote"]
+__all__ = ["fetched", "file_system", "is_remote", "said_by"]
 
 _REMOTE = re.compile(r"(s3|gs|gcs|az|abfs|abfss|https)://(?=.)")
+_URL = re.compile(
+    r"([A-Za-z][A-Za-z0-9+.-]+):/+"
+)  # two letters at least: C:/ is a drive; Path makes // one /
 _UNSAFE = re.compile(r"(?:^|/)\.{1,2}(?:/|$)|^/|[\\\0]|^[A-Za-z]:|//")
 _KEPT = 3
 """Last parts of an address that stay folders here: those of a job say which iteration and record it is."""
@@ -94,7 +98,7 @@ def fetched(
 
 def _copied(url: str, name: str, folder: Path, limits: Limits, progress: Callable[[int], None]) -> Path:
     """Copy what is there, and say where it is now."""
-    remote = _Remote(*_file_system(url))
+    remote = _Remote(*file_system(url))
     steps = [step for step in name.partition("://")[2].split("/")[1:] if step] or ["bucket"]
     if any(_UNSAFE.search(step) for step in steps):
         raise UnsafeInput("the address leads out of its folder", where=Where(name))
@@ -104,6 +108,7 @@ def _copied(url: str, name: str, folder: Path, limits: Limits, progress: Callabl
         remote.copy_one(place, name, limits, progress)
     else:
         remote.copy_all(place, name, limits, progress)
+        check_finished(place, name)
     return place
 
 
@@ -158,7 +163,8 @@ class _Remote(NamedTuple):
         return found
 
 
-def _file_system(url: str) -> tuple[Any, str]:
+def file_system(url: str) -> tuple[Any, str]:
+    """The file system of an address, and the path in it; UsageError where its package is missing."""
     hint = 'pip install "annokit[cloud]"'
     scheme = url.partition(":")[0]
     package = {"gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs", "abfss": "adlfs"}.get(scheme)
@@ -177,14 +183,14 @@ def _reaching(name: str) -> Iterator[None]:
     """Turn what a file system says into an InputError."""
     try:
         yield
-    except _faults() as error:
+    except said_by() as error:
         said = str(error) if not isinstance(error, FileNotFoundError) else "there is no such object"
         raise InputError(
             f"cannot read: {shown(said or type(error).__name__, 200)}", where=Where(name)
         ) from error
 
 
-def _faults() -> tuple[type[BaseException], ...]:
-    """Looked up when something was raised, as the modules are only loaded then."""
+def said_by() -> tuple[type[BaseException], ...]:
+    """What file systems raise; looked up when something was raised, as the modules are only loaded then."""
     loaded = [getattr(sys.modules.get(module), name, None) for module, name in _FAULTS]
     return (OSError, ValueError, *[one for one in loaded if isinstance(one, type)])
