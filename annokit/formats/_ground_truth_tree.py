@@ -174,7 +174,7 @@ def cut_tree(source: Source, size: int, *, numbered: bool = True) -> list[Source
 
     A part spans the records (lines of the job's manifest) from its first one up to that of the next part. The last
     one has all files that are not in the folder of a record, among them the consolidation requests, of which several
-    may speak of one record.
+    may speak of one record. What `offsets` count is found out in each part by itself.
     """
     if source.span is not None or not source.is_dir:
         return [source]

@@ -6,13 +6,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar
 
-from annokit.io.elements import iter_element_blocks
+from annokit.io.elements import is_document, iter_element_blocks
 from annokit.io.faults import BAD_JSON
+from annokit.io.lines import Line, iter_lines
 from annokit.io.salvage import decoder
-from annokit.io.source import Source
+from annokit.io.source import Source, Span
 from annokit.run import Run
 
-__all__ = ["Waiting", "totals"]
+__all__ = ["Waiting", "cut_between_rows", "totals"]
 
 T = TypeVar("T")
 
@@ -58,3 +59,22 @@ def totals(
         except BAD_JSON:
             found.update(record_id(line.data) for line in block.lines())
     return found
+
+
+def cut_between_rows(source: Source, size: int, record_id: Callable[[bytes], str | None]) -> list[Source]:
+    """`cut_lines`, but only where no data row has records on both sides; all lines are looked at for that, twice."""
+    if source.is_dir or source.span is not None or source.size <= size or is_document(source.head()):
+        return [source]
+
+    def records() -> Iterator[tuple[Line, str | None]]:
+        return ((line, record_id(line.data)) for line in iter_lines(source, source.limits))
+
+    last = {row_id: line.byte_offset for line, row_id in records() if row_id is not None}
+    starts, ends = [(0, 1)], -1  # where the last record of all rows so far is
+    for line, row_id in records():
+        if line.byte_offset > ends and line.byte_offset - starts[-1][0] >= size:
+            starts.append((line.byte_offset, line.number))
+        ends = ends if row_id is None else max(ends, last[row_id])
+    stops = [*(offset for offset, _ in starts[1:]), source.size]
+    spans = [Span(start, stop, number) for (start, number), stop in zip(starts, stops, strict=True)]
+    return [source.within(span) for span in spans] if len(spans) > 1 else [source]

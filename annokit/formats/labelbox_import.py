@@ -23,7 +23,7 @@ from annokit.formats._labelbox import Batch, batches
 from annokit.formats._labelbox_import_lines import WriteOptions
 from annokit.formats._labelbox_import_read import NAME, AnnotationBuilder, medium
 from annokit.formats._labelbox_import_write import write
-from annokit.formats._labelbox_waiting import Waiting, totals
+from annokit.formats._labelbox_waiting import Waiting, cut_between_rows, totals
 from annokit.io.faults import BAD_JSON, decode_error
 from annokit.io.gc import paused_gc
 from annokit.io.salvage import decoder
@@ -124,6 +124,10 @@ def _row(found: list[_Read], source: str, media: str | None) -> DataRow:
     )
 
 
+def _cut(source: Source, size: int, *, numbered: bool = True) -> list[Source]:  # noqa: ARG001
+    return cut_between_rows(source, size, _record_id)
+
+
 def _sniff(head: Head) -> bool:
     return re.match(rb'[\s\xef\xbb\xbf\[]*\{\s*"', head.data) is not None and (
         re.search(rb'"dataRow"\s*:\s*\{\s*"(id|globalKey)"', head.data) is not None
@@ -138,6 +142,6 @@ FORMAT = Format(
     name=NAME,
     title="Labelbox import NDJSON: pre-labels and ground truth",
     sniff=_sniff,
-    reader=Reader(read=_read, options=ReadOptions),
+    reader=Reader(read=_read, options=ReadOptions, cut=_cut),
     writer=Writer(write=write, options=WriteOptions, target="file", suffix=".ndjson", keeps_splits=False),
 )

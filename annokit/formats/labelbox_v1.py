@@ -25,7 +25,7 @@ from annokit.formats._labelbox_v1_frames import FrameFolder
 from annokit.formats._labelbox_v1_objects import NAME
 from annokit.formats._labelbox_v1_rows import RowBuilder, joined
 from annokit.formats._labelbox_v1_write import write
-from annokit.formats._labelbox_waiting import Waiting, totals
+from annokit.formats._labelbox_waiting import Waiting, cut_between_rows, totals
 from annokit.io.faults import BAD_JSON
 from annokit.io.gc import paused_gc
 from annokit.io.salvage import decoder
@@ -76,6 +76,10 @@ def _rows(source: Source, options: V1ReadOptions, run: Run) -> Iterator[DataRow]
     yield from map(joined, waiting.complete(everything=True))
 
 
+def _cut(source: Source, size: int, *, numbered: bool = True) -> list[Source]:  # noqa: ARG001
+    return cut_between_rows(source, size, _record_id)
+
+
 def _sniff(head: Head) -> bool:
     return re.match(rb'[\s\xef\xbb\xbf\[]*\{\s*"', head.data) is not None and (
         re.search(rb'"(DataRow ID|Labeled Data|External ID|View Label)"\s*:', head.data) is not None
@@ -98,6 +102,6 @@ FORMAT = Format(
     name=NAME,
     title="Labelbox legacy export v1 (JSON)",
     sniff=_sniff,
-    reader=Reader(read=_read, options=V1ReadOptions),
+    reader=Reader(read=_read, options=V1ReadOptions, cut=_cut),
     writer=Writer(write=write, options=NoOptions, target="file", keeps_details=True),
 )

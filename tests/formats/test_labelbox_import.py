@@ -136,6 +136,27 @@ def test_the_platforms_own_rows_come_back(name: str, data: Path, tmp_path: Path)
     )
 
 
+def test_parts_hold_whole_rows(data: Path) -> None:
+    lines = (data / "labelbox_import" / "Image.ndjson").read_bytes().splitlines()
+    many = [
+        line.replace(key, key + str(number).encode())
+        for number in range(30)
+        for line in lines
+        for key in (_row_key(line),)
+    ]
+    text = b"\n".join(many)
+    parts = annokit.parts(text, format="labelbox-import", size=5000)
+    assert len(parts) > 3
+    assert [row for part in parts for row in part.dataset()] == list(
+        annokit.read(text, format="labelbox-import")
+    )
+
+
+def _row_key(line: bytes) -> bytes:
+    """What the line calls its data row."""
+    return next(iter(json.loads(line)["dataRow"].values())).encode()
+
+
 def test_the_payloads_of_the_notebooks(shared: Path, tmp_path: Path) -> None:
     for path in sorted((shared / "labelbox" / "notebook_import").iterdir()):
         rows = [{"dataRow": {"globalKey": "k"}} | row for row in json.loads(path.read_bytes()).values()]

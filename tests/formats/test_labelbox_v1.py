@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import annokit
 from annokit.errors import GeometryError, InputError
@@ -47,6 +49,28 @@ def read(*entries: Json, on_error: Any = "raise") -> tuple[list[DataRow], Report
     run = Run(on_error=on_error)
     data = json.dumps(entries).encode()
     return list(annokit.read(data, format="labelbox-v1").rows(run)), run.report
+
+
+@given(
+    st.lists(st.sampled_from(["a", "b", "c", "d", "e", "f", "broken"]), min_size=1, max_size=40),
+    st.integers(100, 2000),
+)
+def test_parts_hold_whole_rows(ids: list[str], size: int) -> None:
+    lines = [json.dumps(entry({"objects": [thing(bbox=BBOX)]}, one, ID=str(n))) for n, one in enumerate(ids)]
+    lines = [line if one != "broken" else line[:70] for line, one in zip(lines, ids, strict=True)]
+    data = "\n".join(lines).encode() + b"\n"
+    whole, apart = Run(on_error="skip"), Run(on_error="skip")
+    rows = list(annokit.read(data, format="labelbox-v1").rows(whole))
+    parts = annokit.parts(data, format="labelbox-v1", size=size)
+    assert [row for part in parts for row in part.dataset().rows(apart)] == rows
+    assert apart.report.to_dict() == whole.report.to_dict()
+
+
+def test_entries_in_the_order_of_their_rows_are_cut() -> None:
+    lines = [json.dumps(entry({"objects": []}, f"r{n // 2}")) for n in range(100)]
+    parts = annokit.parts("\n".join(lines).encode(), format="labelbox-v1", size=500)
+    assert len(parts) > 8
+    assert [row.id for part in parts for row in part.dataset()] == [f"r{n}" for n in range(50)]
 
 
 def one_label(said: Any, **keys: Any) -> Label:
