@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -11,7 +12,7 @@ import msgspec
 from annokit.errors import UsageError, shown
 from annokit.io.limits import DEFAULT_LIMITS
 from annokit.model import Answer, Classification, DataRow, ObjectAnnotation, Ontology, Option, Tool, Track
-from annokit.report import census
+from annokit.report import Census, census
 from annokit.run import OnError, Run
 
 if TYPE_CHECKING:
@@ -208,11 +209,15 @@ class Dataset:
         return self.rows(Run(on_error=self.on_error, limits=self.limits))
 
     def rows(self, run: Run) -> Iterator[DataRow]:
-        """The data rows, counted as read in the report of `run`."""
-        for row in self._rows(run):
-            run.report.count_all("read", census(row))
-            yield row
-        run.finished = True
+        """The data rows, counted as read in the report of `run` when the loop over them ends."""
+        read: Census = Counter()
+        try:
+            for row in self._rows(run):
+                census(row, read)
+                yield row
+            run.finished = True
+        finally:
+            run.report.count_all("read", read)
 
     def through(
         self,

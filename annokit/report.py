@@ -66,12 +66,12 @@ class _ObjectKinds(dict[type, str]):
 _OBJECT_KINDS = _ObjectKinds()
 
 
-def census(what: DataRow | Label | Annotation) -> Census:
-    """Count everything in a data row, a label or an annotation, itself included.
+def census(what: DataRow | Label | Annotation, into: Census | None = None) -> Census:
+    """Count everything in a data row, a label or an annotation, itself included; `into` counts on.
 
     Nested classifications count one each, key frames of tracks apart from their tracks.
     """
-    counts: Census = Counter()
+    counts: Census = Counter() if into is None else into
     _count(what, counts)
     return counts
 

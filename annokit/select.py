@@ -6,6 +6,7 @@ import bisect
 import hashlib
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from operator import attrgetter
 
 import msgspec
 from msgspec.structs import replace
@@ -103,6 +104,8 @@ def _places(labels: Sequence[Label], fits: Callable[[Label], bool]) -> list[int]
 
 
 def _default(labels: Sequence[Label]) -> Sequence[int]:
+    if len(labels) < 2:
+        return range(len(labels))
     selected = _places(labels, lambda label: label.is_selected)
     benchmark = _places(labels, lambda label: label.is_benchmark)
     return (selected or benchmark)[:1] or _newest(labels)
@@ -130,11 +133,12 @@ def _supersede(row: DataRow, chosen: Sequence[int], report: Report) -> None:
             )
 
 
-_DETAILS = (
+_details = attrgetter(
     *("annotator_id", "started_at", "created_at", "updated_at", "seconds_to_create", "seconds_to_review"),
     *("status", "consensus_score", "benchmark_score", "has_open_issues", "reviews"),
     *("project_id", "project_name", "url"),
 )
+_NO_DETAILS = _details(Label())
 
 
 def note_details(dataset: Dataset) -> Dataset:
@@ -146,7 +150,7 @@ def note_details(dataset: Dataset) -> Dataset:
                 why = "its metadata and attachments have no place there"
                 run.report.note("row-details", "data_rows", why, example=row.name, lossy=True)
             for label in row.labels:
-                if any(getattr(label, name) not in (None, ()) for name in _DETAILS):
+                if _details(label) != _NO_DETAILS:
                     why = "who made it, when and in what time, and what was said of it has no place there"
                     run.report.note("label-details", "labels", why, example=row.name)
             yield row

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from annokit.formats._coco_wire import COUNTS, POSITION
-from annokit.geometry import FARTHEST, mask_batch, object_boxes, outline_of, to_rle
+from annokit.geometry import FARTHEST, mask_batch, object_boxes, to_rle
 from annokit.model import Box, Geometry, Keypoints, Mask, ObjectAnnotation, Polygon, RotatedBox
 from annokit.model.base import Floats
 from annokit.report import Report, kind_of
@@ -37,22 +37,23 @@ def entries(
     chosen = [objects[i] for i in good]
     boxes = object_boxes(chosen)
     areas, strings = _rasterised(chosen, boxes, [sizes[i] for i in good], results)
+    derived = 0
     for place, index in enumerate(good):
-        one = chosen[place]
-        kept = _kept(one)
+        one, box = chosen[place], boxes[place]
+        shape, kept = one.geometry, _kept(one)
         entry: dict[str, Any] = {"category_id": None}
-        entry |= _segmentation(one.geometry, kept, strings.get(place), sizes[index], results)
-        if isinstance(one.geometry, Keypoints):
-            entry |= _keypoints(one.geometry, results)
-        box = boxes[place]
+        drawn = _segmentation(shape, kept, strings.get(place), sizes[index], results)
+        if drawn is not None:
+            entry["segmentation"] = drawn
+        if isinstance(shape, Keypoints):
+            entry |= _keypoints(shape, results)
         if not results:
             entry["area"] = areas.get(place)
-        if not results or one.box is not None or isinstance(one.geometry, Box):
-            entry["bbox"] = [0.0, 0.0, 0.0, 0.0] if box is None else [box.x, box.y, box.width, box.height]
+        if not results or one.box is not None or isinstance(shape, Box):
+            entry["bbox"] = (0.0, 0.0, 0.0, 0.0) if box is None else (box.x, box.y, box.width, box.height)
         if not kept and not results:
             entry["iscrowd"] = int(one.is_crowd)
-            if isinstance(one.geometry, Box):
-                report.count("derived", "object:box")
+            derived += isinstance(shape, Box)
         if one.confidence is not None:
             entry["score"] = one.confidence
         elif results:
@@ -60,10 +61,13 @@ def entries(
             report.note("no-score", kind_of(one), "results need a score, and it has none: 1 is written")
         if one.track_id is not None:
             entry["track_id"] = one.track_id
-        entry |= own_keys(kept)
-        if "iscrowd" in kept and one.is_crowd != (str(kept["iscrowd"]) in ("1", "true", "True")):
-            entry["iscrowd"] = int(one.is_crowd)  # changed since it was read
+        if kept:
+            entry |= own_keys(kept)
+            if "iscrowd" in kept and one.is_crowd != (str(kept["iscrowd"]) in ("1", "true", "True")):
+                entry["iscrowd"] = int(one.is_crowd)  # changed since it was read
         made[index] = entry
+    if derived:
+        report.count("derived", "object:box", derived)
     return made
 
 
@@ -99,15 +103,14 @@ def _sound(
 
 def _coordinates(shapes: Sequence[Geometry]) -> Floats:
     """All coordinates of all shapes in one array."""
-    parts = [outline.ravel() for shape in shapes if (outline := _outline(shape)) is not None]
-    return np.concatenate(parts) if parts else np.empty(0)
+    edges = [edge for shape in shapes if isinstance(shape, Box) for edge in shape.xyxy]
+    outlines = [outline for shape in shapes if (outline := _outline(shape)) is not None]
+    return np.concatenate([np.array(edges, float).reshape(-1, 2), *outlines])
 
 
 def _outline(shape: Geometry) -> Floats | None:
     if isinstance(shape, Polygon | Keypoints):
         return shape.coords
-    if isinstance(shape, Box):
-        return np.array(shape.xyxy)
     return shape.corners if isinstance(shape, RotatedBox) else None
 
 
@@ -129,7 +132,8 @@ def _fault(one: ObjectAnnotation, size: _Size, results: bool) -> tuple[str, str]
 
 
 def _is_near(box: Box) -> bool:
-    return all(abs(value) <= FARTHEST for value in (box.x, box.y, box.width, box.height))
+    is_placed = abs(box.x) <= FARTHEST and abs(box.y) <= FARTHEST
+    return is_placed and abs(box.width) <= FARTHEST and abs(box.height) <= FARTHEST
 
 
 def _fault_of_size(shape: Geometry, size: _Size) -> tuple[str, str]:
@@ -147,20 +151,22 @@ def _fault_of_size(shape: Geometry, size: _Size) -> tuple[str, str]:
     return "", ""
 
 
-def _segmentation(
-    shape: Geometry, kept: dict[str, Any], runs: str | None, size: _Size, results: bool
-) -> dict[str, Any]:
-    """The segmentation key; absent for a box from COCO, which brings its own if it had one."""
+def _segmentation(shape: Geometry, kept: dict[str, Any], runs: str | None, size: _Size, results: bool) -> Any:
+    """What stands under `segmentation`; None for a box from COCO, which brings its own if it had one."""
     if isinstance(shape, Mask):
         counts = shape.counts.tolist() if kept.get(COUNTS) == "list" else runs
-        return {"segmentation": {"size": [shape.height, shape.width], "counts": counts}}
+        return {"size": (shape.height, shape.width), "counts": counts}
     if runs is not None:
-        return {"segmentation": {"size": list(size), "counts": runs}}
-    if isinstance(shape, Polygon) and len(shape.ring_offsets) == 2:
-        return {"segmentation": [shape.coords.ravel().tolist()]}
-    if isinstance(shape, Polygon | RotatedBox) or (isinstance(shape, Box) and not (kept or results)):
-        return {"segmentation": [ring.ravel().tolist() for ring in outline_of(shape).rings()]}
-    return {}
+        return {"size": size, "counts": runs}
+    if isinstance(shape, Polygon):
+        rings = (shape.coords,) if len(shape.ring_offsets) == 2 else shape.rings()
+        return [ring.ravel().tolist() for ring in rings]
+    if isinstance(shape, RotatedBox):
+        return [shape.corners.ravel().tolist()]
+    if isinstance(shape, Box) and not (kept or results):
+        left, top, right, bottom = map(float, shape.xyxy)
+        return ((left, top, right, top, right, bottom, left, bottom),)
+    return None
 
 
 def _rasterised(

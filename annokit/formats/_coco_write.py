@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from array import array
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Annotated, Any, NamedTuple
@@ -34,12 +36,13 @@ from annokit.model import (
     Tool,
     Track,
 )
-from annokit.report import Report, census, kind_of
+from annokit.report import Census, Report, census, kind_of
 from annokit.run import Run
 
 __all__ = ["PIECES", "Categories", "Ids", "Spool", "WriteOptions", "encoded", "identified", "image_entry"]
 
 _BATCH = 500
+_COMMA = b",\n"
 _ENCODER = msgspec.json.Encoder()
 _Writable = ObjectAnnotation | Classification
 
@@ -149,16 +152,18 @@ def encoded(
             for annotation in _writable(row, has_captions, report)
         ]
         made = Batch([], [(row.extra.get("coco", {}).get("id"), row.source) for row in batch], [], [], [])
+        written: Census = Counter()
         with paused_gc():
             for (index, one), entry in zip(places, _made(batch, places, report, results), strict=True):
                 if entry is None or not categories.fill_in(entry, one, report):
                     continue
-                report.count("written", kind_of(one))
+                written[kind_of(one)] += 1
                 kept = one.extra.get("coco", {})
                 entry.pop("id", None)
                 made.entries.append(_ENCODER.encode(entry))
                 made.rows.append(index)
                 made.own.append((kept.get("id"), kept.get(POSITION)))
+        report.count_all("written", written)
         yield batch, made
 
 
@@ -199,35 +204,34 @@ def _writable(row: DataRow, has_captions: bool, report: Report) -> list[_Writabl
             code, why = _reason_against(annotation, row.asset, has_captions)
             if not code and isinstance(annotation, ObjectAnnotation | Classification):
                 kept.append(annotation)
-                _lose_answers(annotation, row, report)
+                if annotation.classifications or isinstance(annotation, Classification):
+                    _lose_answers(annotation, row, report)
             else:
                 report.lose_all(code, census(annotation), why, example=row.name)
     return kept
 
 
 def _reason_against(annotation: Annotation, asset: Asset, has_captions: bool) -> tuple[str, str]:
+    if isinstance(annotation, ObjectAnnotation):
+        shape = annotation.geometry
+        if isinstance(shape, Polygon | Box | RotatedBox | Mask | Keypoints):
+            return _FITS if asset.shows(annotation) else _ELSEWHERE
+        return _NOT_FETCHED if isinstance(shape, MaskReference) else _NO_SHAPE
     if isinstance(annotation, Classification):
         is_caption = annotation.kind == "text" and annotation.text is not None and has_captions
-        if "coco" in annotation.extra or is_caption:
-            return "", ""
-        return "no-place", "COCO has no place for answers, but for captions where there are no classes"
-    if isinstance(annotation, Track):
-        return "no-place", "COCO has no tracks (--video-frames makes images of the frames)"
-    if not isinstance(annotation, ObjectAnnotation):
-        return "no-place", _HOLDS
-    if isinstance(annotation.geometry, MaskReference):
-        return (
-            "mask-not-fetched",
-            "the mask is a URL only (`annokit masks list` names them, --masks reads them)",
-        )
-    if not isinstance(annotation.geometry, Polygon | Box | RotatedBox | Mask | Keypoints):
-        return "no-place", _HOLDS
-    if not asset.shows(annotation):
-        return "not-an-image", "COCO holds pixels of one image only"
-    return "", ""
+        return _FITS if "coco" in annotation.extra or is_caption else _NO_ANSWER
+    return _NO_TRACK if isinstance(annotation, Track) else _NO_SHAPE
 
 
-_HOLDS = "COCO holds boxes, polygons, masks and keypoints only"
+_FITS = "", ""
+_ELSEWHERE = "not-an-image", "COCO holds pixels of one image only"
+_NOT_FETCHED = (
+    "mask-not-fetched",
+    "the mask is a URL only (`annokit masks list` names them, --masks reads them)",
+)
+_NO_SHAPE = "no-place", "COCO holds boxes, polygons, masks and keypoints only"
+_NO_ANSWER = "no-place", "COCO has no place for answers, but for captions where there are no classes"
+_NO_TRACK = "no-place", "COCO has no tracks (--video-frames makes images of the frames)"
 
 
 def _lose_answers(annotation: _Writable, row: DataRow, report: Report) -> None:
@@ -339,30 +343,31 @@ class Spool:
     def add(self, batch: Batch) -> list[int | str]:
         """Append the annotations of some rows; the ids of these rows."""
         ids = [self._image_ids.give(own, source) for own, source in batch.own_images]
+        images = [b'{"image_id":%b,' % _ENCODER.encode(own) for own in ids]
+        texts: list[bytes] = []
         for entry, row, (own, position) in zip(batch.entries, batch.rows, batch.own, strict=True):
             source = batch.own_images[row][1]
-            text = identified(entry, b"image_id", ids[row])
+            text = images[row] + entry[1:]
             if own is not None or not self._results:
                 text = identified(text, b"id", self._annotation_ids.give(own, source))
-            self._append(text, position, source)
+            if not len(self):
+                self._source = source
+            self._ends.append(self._ends[-1] + len(text) + len(_COMMA))
+            self._positions.append(-1 if position is None or source != self._source else position)
+            texts += _COMMA, text
+        self._handle.write(b"".join(texts))
         return ids
-
-    def _append(self, entry: bytes, position: int | None, source: str | None) -> None:
-        """Append one; `position` is its place in the own order of its source."""
-        if not len(self):
-            self._source = source
-        self._ends.append(self._ends[-1] + self._handle.write(entry))
-        self._positions.append(-1 if position is None or source != self._source else position)
 
     def copy_to(self, out: IO[bytes]) -> None:
         """Write all annotations, in the source's order if it has one for each."""
         positions = np.frombuffer(self._positions, np.int64)
-        order: Sequence[int] = range(len(positions))
-        if len(positions) and positions.min() >= 0:
-            order = np.argsort(positions, kind="stable").tolist()
+        self._handle.seek(len(_COMMA))
+        if not len(positions) or positions.min() < 0 or (np.diff(positions) >= 0).all():
+            shutil.copyfileobj(self._handle, out, 1 << 20)
+            return
         separator = b""
-        self._handle.flush()
-        for index in order:
-            self._handle.seek(self._ends[index])
-            out.write(separator + self._handle.read(self._ends[index + 1] - self._ends[index]))
-            separator = b",\n"
+        for index in np.argsort(positions, kind="stable").tolist():
+            start = self._ends[index] + len(_COMMA)
+            self._handle.seek(start)
+            out.write(separator + self._handle.read(self._ends[index + 1] - start))
+            separator = _COMMA

@@ -15,13 +15,13 @@ from annokit.formats._labelbox_video import FrameReader
 from annokit.io.faults import Spot, spot_path
 from annokit.model import Annotation, Asset, Label, Relationship
 
-__all__ = ["LabelBuilder", "objects_of", "places", "relationship", "repeats"]
+__all__ = ["LabelBuilder", "Place", "objects_of", "places", "relationship", "repeats"]
 
 _NOTHING, _NO_DETAILS, _NO_EFFORT = wire.Annotations(), wire.LabelDetails(), wire.Performance()
 _NO_PROJECT = wire.Project()
 
 
-class _Place(Struct, frozen=True):
+class Place(Struct, frozen=True):
     """A list of labels: of a project, or of a model's run in an experiment."""
 
     spot: Spot
@@ -32,18 +32,18 @@ class _Place(Struct, frozen=True):
     """Experiment, run, and the key of the list."""
 
 
-def places(row: wire.Row) -> Iterator[_Place]:
+def places(row: wire.Row) -> Iterator[Place]:
     """Where a row has labels; those that a run repeats from a project are passed over."""
     known: set[str | None] = set()
     for project_id, project in row.projects.items():
         known.update(label.id for label in project.labels)
-        yield _Place(((("$", "projects"), project_id), "labels"), project.labels, project_id, project)
+        yield Place(((("$", "projects"), project_id), "labels"), project.labels, project_id, project)
     for experiment_id, experiment in row.experiments.items():
         for run_id, run in experiment.runs.items():
             spot: Spot = (((("$", "experiments"), experiment_id), "runs"), run_id)
             if not repeats(run, known):
-                yield _Place((spot, "labels"), run.labels, run=(experiment_id, run_id, "labels"))
-            yield _Place((spot, "predictions"), run.predictions, run=(experiment_id, run_id, "predictions"))
+                yield Place((spot, "labels"), run.labels, run=(experiment_id, run_id, "labels"))
+            yield Place((spot, "predictions"), run.predictions, run=(experiment_id, run_id, "predictions"))
 
 
 def repeats(run: wire.ModelRun, known: set[str | None]) -> bool:
@@ -52,17 +52,25 @@ def repeats(run: wire.ModelRun, known: set[str | None]) -> bool:
 
 
 class LabelBuilder:
-    """Makes the labels of one batch of lines; what cannot be one is rejected."""
+    """Makes the labels of one batch of lines; what cannot be one is rejected.
+
+    Attributes
+    ----------
+    places : list of lists
+        Where each row of the batch has labels.
+    """
 
     def __init__(self, batch: Batch[wire.Row], masks: Masks) -> None:
         self._batch = batch
-        objects = [one for _, row in batch.records for label in _labels(row) for one in objects_of(label)]
+        self.places = [[*places(row)] for _, row in batch.records]
+        labels = [label for found in self.places for place in found for label in place.labels]
+        objects = [one for label in labels for one in objects_of(label)]
         self._shapes = ObjectBuilder(objects, batch.run, masks)
 
-    def labels(self, number: int, row: wire.Row, asset: Asset) -> Iterator[Label]:
+    def labels(self, number: int, found: Sequence[Place], asset: Asset) -> Iterator[Label]:
         """All labels of a row, whatever project or run they are of."""
-        references = _benchmarks(row)
-        for place in places(row):
+        references = _benchmarks(found)
+        for place in found:
             for index, label in enumerate(place.labels):
                 spot = (place.spot, index)
                 said = label.annotations or _NOTHING
@@ -135,31 +143,29 @@ class LabelBuilder:
         return made
 
 
-def objects_of(label: wire.Label) -> Iterator[wire.Object]:
+def objects_of(label: wire.Label) -> Sequence[wire.Object]:
     """Every object of a label, whatever medium it is of."""
     said = label.annotations
     if said is None:
-        return
-    yield from said.objects
+        return ()
+    if said.frames is None and said.groups is None:
+        return said.objects
     framed = [said.frames or {}, *[group.frames for group in (said.groups or {}).values()]]
-    for frames in framed:
-        for frame in frames.values():
-            yield from frame.objects.values()
+    return [
+        *said.objects,
+        *(one for frames in framed for frame in frames.values() for one in frame.objects.values()),
+    ]
 
 
-def _labels(row: wire.Row) -> Iterator[wire.Label]:
-    return (label for place in places(row) for label in place.labels)
-
-
-def _benchmarks(row: wire.Row) -> set[str]:
+def _benchmarks(given: Sequence[Place]) -> set[str]:
     """The labels that others of the row were compared with."""
-    efforts = [label.performance_details for label in _labels(row)]
+    efforts = [label.performance_details for place in given for label in place.labels]
     return {found for effort in efforts if effort is not None and (found := effort.benchmark_reference_label)}
 
 
 def _label(
     label: wire.Label,
-    place: _Place,
+    place: Place,
     annotations: tuple[Annotation, ...],
     block: dict[str, Any],
     references: set[str],

@@ -18,7 +18,7 @@ from annokit.formats._labelbox import (
     metadata_of,
     plain,
 )
-from annokit.formats._labelbox_labels import LabelBuilder, objects_of, places, repeats
+from annokit.formats._labelbox_labels import LabelBuilder, Place, objects_of, repeats
 from annokit.formats._labelbox_objects import NAME
 from annokit.io.faults import decode_error
 from annokit.model import Asset, DataRow
@@ -38,16 +38,16 @@ class RowBuilder:
     def rows(self) -> list[DataRow]:
         """The data rows in the order of the lines."""
         rows = []
-        for number, row in self._batch.records:
+        for (number, row), found in zip(self._batch.records, self._labels.places, strict=True):
             try:
-                rows.append(self._row(number, row))
+                rows.append(self._row(number, row, found))
             except RecursionError as error:  # questions below questions, deeper than Python goes
                 self._batch.reject(number, "$", decode_error(error), "data_rows")
         return rows
 
-    def _row(self, number: int, row: wire.Row) -> DataRow:
+    def _row(self, number: int, row: wire.Row, found: Sequence[Place]) -> DataRow:
         known = row.data_row
-        asset = _asset(row)
+        asset = _asset(row, [label for place in found for label in place.labels])
         return DataRow(
             id=known.id,
             asset=asset,
@@ -56,14 +56,13 @@ class RowBuilder:
             source=self._batch.block.file,
             metadata=metadata_of(row.metadata_fields) if row.metadata_fields else (),
             attachments=attachments_of(row.attachments) if row.attachments else (),
-            labels=tuple(self._labels.labels(number, row, asset)),
+            labels=tuple(self._labels.labels(number, found, asset)),
             extra=_extra(_kept_of_row(row)),
         )
 
 
-def _asset(row: wire.Row) -> Asset:
+def _asset(row: wire.Row, labels: Sequence[wire.Label]) -> Asset:
     media = row.media_attributes or _NO_MEDIA
-    labels = [label for place in places(row) for label in place.labels]
     word = _of_blocks(labels) or media_word(
         media.mime_type, (one.annotation_kind for label in labels for one in objects_of(label))
     )

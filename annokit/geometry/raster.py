@@ -44,6 +44,18 @@ def _corners(box: Box) -> list[tuple[float, float]]:
     return [(left, top), (right, top), (right, bottom), (left, bottom)]
 
 
+def _outlines(shapes: Sequence[Polygon | Box | RotatedBox]) -> list[Polygon]:
+    """`outline_of` each; the corners of all boxes are views into one array."""
+    boxes = [_corners(shape) for shape in shapes if isinstance(shape, Box)]
+    corners = iter(as_readonly(np.array(boxes, float).reshape(-1, 4, 2), np.dtype(np.float64)))
+    return [
+        Polygon(coords=next(corners), ring_offsets=_ONE_RING, part_offsets=_ONE_PART)
+        if isinstance(shape, Box)
+        else outline_of(shape)
+        for shape in shapes
+    ]
+
+
 def to_rle(shapes: Sequence[Polygon | Box | RotatedBox], heights: Indices, widths: Indices) -> RleBatch:
     """The pixels of each shape by COCO's rule: in a part the first ring minus its holes, parts united.
 
@@ -61,7 +73,7 @@ def to_rle(shapes: Sequence[Polygon | Box | RotatedBox], heights: Indices, width
     """
     from annokit_fast import rle
 
-    flat = flattened([outline_of(shape) for shape in shapes])
+    flat = flattened(_outlines(shapes))
     try:
         return rle.from_polygons(*flat[:3], heights, widths, object_offsets=flat.object_offsets)
     except ValueError as error:
