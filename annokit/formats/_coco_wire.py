@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import mmap
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, TypeAlias
 
 import msgspec
@@ -31,6 +31,7 @@ __all__ = [
     "Image",
     "Rejected",
     "decoded",
+    "is_document",
     "is_panoptic",
     "ontology_of",
     "plain",
@@ -233,11 +234,35 @@ def _is_skeleton(bones: Any, count: int) -> bool:
 
 _SEGMENTS = b'"segments_info"'
 _SHAPES = (b'"bbox"', b'"segmentation"', b'"caption"')
+_WINDOW = 1 << 20
+
+
+def is_document(head: Head) -> bool:
+    """Whether it looks like COCO's document of images, annotations and categories, panoptic or not."""
+    return (
+        re.match(rb'[\s\xef\xbb\xbf]*\{\s*"', head.data) is not None
+        and re.search(rb'"(images|annotations|categories)"\s*:\s*\[', head.data) is not None
+        and re.search(rb'"(data_row|source-ref|(tracking|detection)-annotations)"', head.data) is None
+    )
 
 
 def is_panoptic(head: Head) -> bool:
-    """Whether a COCO document has segments; looked for in the whole file where its start does not tell."""
-    if _SEGMENTS in head.data or head.path is None or any(key in head.data for key in _SHAPES):
-        return _SEGMENTS in head.data
-    with head.path.open("rb") as handle, mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as whole:
-        return whole.find(_SEGMENTS) >= 0
+    """Whether a COCO document has segments; where its start does not tell, it is read on to the first annotation."""
+    for window in _windows(head):
+        if _SEGMENTS in window:
+            return True
+        if any(key in window for key in _SHAPES):
+            return False
+    return False
+
+
+def _windows(head: Head) -> Iterator[bytes]:
+    """The start of a file, then all of it; a key that is cut stands whole in the next one."""
+    yield head.data
+    if head.path is not None:
+        with head.path.open("rb") as handle:
+            window = handle.read(_WINDOW)
+            while window:
+                yield window
+                more = handle.read(_WINDOW)
+                window = more and window[-len(_SEGMENTS) :] + more

@@ -8,7 +8,6 @@ has a shape each one is a classification of its image.
 
 from __future__ import annotations
 
-import re
 from functools import partial
 from typing import Annotated
 
@@ -19,7 +18,7 @@ from annokit.dataset import Dataset
 from annokit.formats import _coco_write
 from annokit.formats._base import Format, Head, Options, Reader, Writer
 from annokit.formats._coco_read import File
-from annokit.formats._coco_wire import decoded, is_panoptic
+from annokit.formats._coco_wire import decoded, is_document, is_panoptic
 from annokit.io.salvage import decoder
 from annokit.io.source import Source
 
@@ -42,12 +41,7 @@ def _annotations(data: bytes) -> list[Raw]:
 
 
 def _sniff(head: Head) -> bool:
-    return (
-        re.match(rb'[\s\xef\xbb\xbf]*\{\s*"', head.data) is not None
-        and re.search(rb'"(images|annotations|categories)"\s*:\s*\[', head.data) is not None
-        and re.search(rb'"(data_row|source-ref|(tracking|detection)-annotations)"', head.data) is None
-        and not is_panoptic(head)
-    )
+    return is_document(head) and not is_panoptic(head)
 
 
 def _read(source: Source, options: ReadOptions) -> Dataset:

@@ -6,14 +6,12 @@ of its pixels: red + 256 green + 65536 blue; 0 is no segment. Each segment becom
 
 from __future__ import annotations
 
-import re
-
 from annokit.dataset import Dataset
 from annokit.errors import InputError, Where
 from annokit.formats._base import Format, Head, Reader, Writer
 from annokit.formats._coco_panoptic_read import PanopticFile, ReadOptions
 from annokit.formats._coco_panoptic_write import DOCUMENT, write
-from annokit.formats._coco_wire import is_panoptic
+from annokit.formats._coco_wire import is_document, is_panoptic
 from annokit.formats._coco_write import WriteOptions
 from annokit.io.source import Source
 
@@ -23,7 +21,7 @@ __all__ = ["FORMAT"]
 def _sniff(head: Head) -> bool:
     if head.is_dir:
         return DOCUMENT in head.entries
-    return re.match(rb'[\s\xef\xbb\xbf]*\{\s*"', head.data) is not None and is_panoptic(head)
+    return is_document(head) and is_panoptic(head)
 
 
 def _read(source: Source, options: ReadOptions) -> Dataset:

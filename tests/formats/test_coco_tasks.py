@@ -384,6 +384,29 @@ def test_later_objects_cover_earlier_ones(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize("padding", [1 << 20, (1 << 20) - 100, (1 << 20) - 8])
+@pytest.mark.parametrize(
+    ("annotation", "name"),
+    [
+        ({"segments_info": [{"id": 1, "bbox": [0, 0, 1, 1]}]}, "coco-panoptic"),
+        ({"bbox": [0, 0, 1, 1]}, "coco"),
+    ],
+)
+def test_the_first_annotation_tells_wherever_it_stands(
+    tmp_path: Path, padding: int, annotation: dict[str, Any], name: str
+) -> None:
+    document = {"images": [{"id": 1, "file_name": "a" * padding}], "annotations": [annotation]}
+    (tmp_path / "a.json").write_text(json.dumps(document))
+    assert annokit.detect(tmp_path / "a.json") == name
+
+
+def test_lines_of_another_platform_are_not_searched_for_segments(tmp_path: Path) -> None:
+    lines = [{"data_row": {"id": str(i)}, "projects": {}, "annotations": []} for i in range(2000)]
+    lines[-1]["segments_info"] = []
+    (tmp_path / "a.ndjson").write_text("\n".join(map(json.dumps, lines)))
+    assert annokit.detect(tmp_path / "a.ndjson") == "labelbox"
+
+
 def panoptic(folder: Path, **changes: Any) -> Path:
     (folder / "in/p").mkdir(parents=True)
     pixels = np.zeros((4, 6, 3), np.uint8)
