@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import msgspec
 
 from annokit.dataset import Dataset, Outline, joined, merged
-from annokit.formats import detect, parse_options, reader_of, writer_of
+from annokit.formats import Options, Reader, detect, parse_options, reader_of, writer_of
 from annokit.io.archives import open_source
 from annokit.io.limits import DEFAULT_LIMITS, Limits
 from annokit.io.source import Readable, Source, sources
@@ -51,19 +51,23 @@ class Part(msgspec.Struct, frozen=True):
     def dataset(self, outline: Callable[[], Outline] | None = None) -> Dataset:
         """The data rows of the part; its outline is its own unless one is given."""
         reader = reader_of(self.format)
-        options = parse_options(reader.options, self.options, f"reading {self.source.name}")
-        made: Dataset = reader.read(self.source, options)
+        made: Dataset = reader.read(self.source, self._parsed(reader))
         if outline is not None:
             made.set_outline(outline)
         made.limits = self.source.limits
         return made
+
+    def _parsed(self, reader: Reader[Any]) -> Options:
+        parsed: Options = parse_options(reader.options, self.options, f"reading {self.source.name}")
+        return parsed
 
     def cut(self, size: int, *, numbered: bool = True) -> list[Part]:
         """Parts of about `size` bytes of it, where the format can be cut; else itself alone.
 
         Lines are numbered as in the whole file, which reads it once, unless `numbered` is False.
         """
-        pieces = reader_of(self.format).cut(self.source, size, numbered=numbered)
+        reader = reader_of(self.format)
+        pieces = reader.cut(self.source, self._parsed(reader), size, numbered=numbered)
         return [msgspec.structs.replace(self, source=piece) for piece in pieces]
 
     def batches(

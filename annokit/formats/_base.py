@@ -43,9 +43,10 @@ class Head(msgspec.Struct, frozen=True):
 
 
 Cut: TypeAlias = Callable[..., list[Source]]
+"""Given a source, read options and a size, and by its name `numbered`: whether lines are those of the whole file."""
 
 
-def uncut(source: Source, size: int, *, numbered: bool = True) -> list[Source]:  # noqa: ARG001
+def uncut(source: Source, _options: Options, _size: int, *, numbered: bool = True) -> list[Source]:  # noqa: ARG001
     """How a format is cut whose sources can only be read as a whole."""
     return [source]
 

@@ -169,7 +169,7 @@ class ResponseTree:
                 yield _file(f"{folder.place}/{name}", path, folder.iteration, record)
 
 
-def cut_tree(source: Source, size: int, *, numbered: bool = True) -> list[Source]:  # noqa: ARG001
+def cut_tree(source: Source, size: int) -> list[Source]:
     """Parts of a folder with the answers to some records each; one file, or few records, stay whole.
 
     A part spans the records (lines of the job's manifest) from its first one up to that of the next part. The last

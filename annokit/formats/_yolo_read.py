@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -24,13 +24,15 @@ from annokit.io.batches import batched
 from annokit.io.gc import paused_gc
 from annokit.io.images import image_size
 from annokit.io.limits import Limits
-from annokit.io.source import Source, reading
+from annokit.io.source import Source, Span, reading
 from annokit.model import Asset, DataRow, Label, ObjectAnnotation, Ontology, Tool
 from annokit.run import Run
 
-__all__ = ["ReadOptions", "read"]
+__all__ = ["ReadOptions", "cut", "read"]
 
 _BATCH = 500
+_ITEM = 4096
+"""About how many bytes the label file of an image has, and what is read of the image."""
 _ROTATED = 9
 """Numbers of a row with a rotated box: the class and four corners."""
 
@@ -49,11 +51,38 @@ class ReadOptions(Options, frozen=True):
 
 def read(source: Source, options: ReadOptions) -> Dataset:
     """Open a dataset: a folder with a data.yaml or obj.data, one of these, or a folder of classes."""
-    told = options.from_task
-    if told == "classify" or (told is None and source.path and _yolo_classify.is_there(source.path)):
+    if _is_classify(source, options):
         return _yolo_classify.read(source)
     reader = _Reader(source, options)
     return Dataset(reader.rows, outline=reader.outline, source=source.name)
+
+
+def cut(source: Source, options: ReadOptions, size: int, *, numbered: bool = True) -> list[Source]:  # noqa: ARG001
+    """Parts of some images each, and what rows are, which all rows tell; folders of classes stay whole."""
+    if source.span is not None or _is_classify(source, options):
+        return [source]
+    listed = _Reader(source, options).listed
+    parts, start = [], 0
+    for items in batched(listed.items, max(size // _ITEM, 1)):
+        part = listed._replace(items=items) if start == 0 else _Listed(items, listed.rule)
+        parts.append(source.within(Span(start, start + len(items), None), part))
+        start += len(items)
+    return parts if len(parts) > 1 else [source]
+
+
+def _is_classify(source: Source, options: ReadOptions) -> bool:
+    told = options.from_task
+    return told == "classify" or bool(told is None and source.path and _yolo_classify.is_there(source.path))
+
+
+class _Listed(NamedTuple):
+    """The images to be read, what their rows are, and what there is to say of the dataset."""
+
+    items: Sequence[Item]
+    rule: Rows
+    repeated: Sequence[str] = ()
+    missing: Sequence[str] = ()
+    guessed: bool = False
 
 
 class _Opened(msgspec.Struct, gc=False):
@@ -77,8 +106,22 @@ class _Reader:
         return _yolo_darknet.load(file) if file.suffix == _yolo_darknet.SUFFIX else _yolo_yaml.load(file)
 
     @cached_property
+    def folder(self) -> Path:
+        return self.document.file.parent
+
+    @cached_property
     def layout(self) -> Layout:
         return Layout(self.document, self._options.sizes)
+
+    @cached_property
+    def listed(self) -> _Listed:
+        """Of a part, what it was cut with."""
+        if self._source.entries is not None:
+            found: _Listed = self._source.entries
+            return found
+        guessed = self.line_rule.kind == "obb" and not (self._options.from_task or self.document.task)
+        layout = self.layout
+        return _Listed(layout.items, self.line_rule, layout.repeated, layout.missing, guessed)
 
     @cached_property
     def tools(self) -> tuple[Tool, ...]:
@@ -122,40 +165,41 @@ class _Reader:
     def _peek(self, item: Item) -> bytes | None:
         """A label file; nothing where it cannot be read, which is said when its turn comes."""
         try:
-            return _text(self.layout.folder / item.label, Limits())
+            return _text(self.folder / item.label, Limits())
         except AnnokitError:
             return None
 
     def outline(self) -> Outline:
         extra = {"yolo": self.document.extra} if self.document.extra else {}
-        keys = [RowKey(item.name, item.id) for item in self.layout.items]
+        items = self.layout.items if self._source.entries is None else self.listed.items
+        keys = [RowKey(item.name, item.id) for item in items]
         return Outline(Ontology(tools=self.tools, extra=extra), keys)
 
     def rows(self, run: Run) -> Iterator[DataRow]:
-        for place in self.layout.repeated:
+        for place in self.listed.repeated:
             run.report.note("listed-twice", "data_rows", "listed more than once, read once", example=place)
-        for place in self.layout.missing:
+        for place in self.listed.missing:
             message = "data.yaml names a split whose folder or list is not there"
             run.report.note("split-not-there", "data_rows", message, example=place, lossy=True)
-        if self.line_rule.kind == "obb" and not (self._options.from_task or self.document.task):
+        if self.listed.guessed:
             message = "every row has four corners, so they are read as rotated boxes (--from-task segment)"
             run.report.note("taken-for-obb", "data_rows", message, example=self._source.name)
-        for items in batched(self.layout.items, _BATCH):
+        for items in batched(self.listed.items, _BATCH):
             with paused_gc():
                 rows = self._batch(items, run)
             yield from rows
 
     def _batch(self, items: Sequence[Item], run: Run) -> list[DataRow]:
         opened = [found for item in items if (found := self._open(item, run)) is not None]
-        lines = parse([one.text for one in opened])
-        wrong = faults(lines, self.line_rule, len(self.tools))
+        lines, rule = parse([one.text for one in opened]), self.listed.rule
+        wrong = faults(lines, rule, len(self.tools))
         for index, error in wrong.items():
             item = opened[lines.images[index]].item
-            error.where = Where(str(self.layout.folder / item.label), line=error.where.line, record=item.id)
+            error.where = Where(str(self.folder / item.label), line=error.where.line, record=item.id)
             run.reject(error, "object:unknown", lines.places[index][1], format="yolo")
         sizes = np.array([one.size for one in opened], np.float64).reshape(-1, 2)
         objects: list[list[ObjectAnnotation]] = [[] for _ in opened]
-        for image, annotation in objects_of(lines, self.line_rule, wrong, sizes, self.tools):
+        for image, annotation in objects_of(lines, rule, wrong, sizes, self.tools):
             objects[image].append(annotation)
         return [self._row(one, found) for one, found in zip(opened, objects, strict=True)]
 
@@ -172,9 +216,9 @@ class _Reader:
 
     def _open(self, item: Item, run: Run) -> _Opened | None:
         """What the files of an item say; None after it was rejected."""
-        image = self.layout.folder / item.file
+        image = self.folder / item.file
         try:
-            text = _text(self.layout.folder / item.label, run.limits)
+            text = _text(self.folder / item.label, run.limits)
             there = is_there(image)
             if not there and text is None:
                 raise ReferenceProblem("expected the image or its label file, got neither")

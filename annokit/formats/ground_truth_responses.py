@@ -162,6 +162,10 @@ def _read(source: Source, options: ReadOptions) -> Dataset:
     return Dataset(rows, source=source.name, size=source.size)
 
 
+def _cut(source: Source, _options: ReadOptions, size: int, *, numbered: bool = True) -> list[Source]:  # noqa: ARG001
+    return cut_tree(source, size)
+
+
 def _sniff(head: Head) -> bool:
     if head.is_dir and head.path is not None:
         return looks_like_responses(head.path.absolute(), head.entries)
@@ -172,5 +176,5 @@ FORMAT = Format(
     name=NAME,
     title="SageMaker Ground Truth: the answers of all workers (worker-response)",
     sniff=_sniff,
-    reader=Reader(read=_read, options=ReadOptions, cut=cut_tree),
+    reader=Reader(read=_read, options=ReadOptions, cut=_cut),
 )

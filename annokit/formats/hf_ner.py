@@ -53,7 +53,7 @@ def _read(source: Source, _options: NoOptions) -> Dataset:
     return Dataset(lambda run: _rows(source, run), source=source.name, size=source.size)
 
 
-def _cut(source: Source, size: int, *, numbered: bool) -> list[Source]:  # noqa: ARG001
+def _cut(source: Source, _options: NoOptions, size: int, *, numbered: bool) -> list[Source]:  # noqa: ARG001
     return cut_lines(source, size)  # documents without an id are called by the number of their line
 
 

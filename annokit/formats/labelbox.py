@@ -61,6 +61,10 @@ def _rows(source: Source, options: ReadOptions, run: Run) -> Iterator[DataRow]:
         del rows
 
 
+def _cut(source: Source, _options: ReadOptions, size: int, *, numbered: bool = True) -> list[Source]:
+    return cut_elements(source, size, numbered=numbered)
+
+
 def _sniff(head: Head) -> bool:
     return re.match(rb'[\s\xef\xbb\xbf\[]*\{\s*"', head.data) is not None and (
         re.search(rb'"data_row"\s*:\s*\{', head.data) is not None
@@ -80,7 +84,7 @@ FORMAT = Format(
     name="labelbox",
     title="Labelbox export v2 (NDJSON)",
     sniff=_sniff,
-    reader=Reader(read=_read, options=ReadOptions, cut=cut_elements),
+    reader=Reader(read=_read, options=ReadOptions, cut=_cut),
     writer=Writer(
         write=write,
         options=NoOptions,

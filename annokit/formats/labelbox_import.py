@@ -124,7 +124,7 @@ def _row(found: list[_Read], source: str, media: str | None) -> DataRow:
     )
 
 
-def _cut(source: Source, size: int, *, numbered: bool = True) -> list[Source]:  # noqa: ARG001
+def _cut(source: Source, _options: ReadOptions, size: int, *, numbered: bool = True) -> list[Source]:  # noqa: ARG001
     return cut_between_rows(source, size, _record_id)
 
 

@@ -76,7 +76,7 @@ def _rows(source: Source, options: V1ReadOptions, run: Run) -> Iterator[DataRow]
     yield from map(joined, waiting.complete(everything=True))
 
 
-def _cut(source: Source, size: int, *, numbered: bool = True) -> list[Source]:  # noqa: ARG001
+def _cut(source: Source, _options: V1ReadOptions, size: int, *, numbered: bool = True) -> list[Source]:  # noqa: ARG001
     return cut_between_rows(source, size, _record_id)
 
 

@@ -43,7 +43,7 @@ FORMAT = Format(
     name="yolo",
     title="YOLO detect, segment, pose, obb and classify, in Ultralytics' layout",
     sniff=_sniff,
-    reader=Reader(read=_yolo_read.read, options=_yolo_read.ReadOptions),
+    reader=Reader(read=_yolo_read.read, options=_yolo_read.ReadOptions, cut=_yolo_read.cut),
     writer=Writer(
         write=_yolo_write.write,
         options=_yolo_write.WriteOptions,

@@ -133,7 +133,7 @@ class Source:
     @property
     def size(self) -> int:
         """Its length in bytes, or that of the part that is read; 0 for a folder."""
-        if self.span is not None and not self.is_dir:
+        if self.span is not None and self.entries is None:
             return self.span.stop - self.span.start
         if isinstance(self._content, bytes):
             return len(self._content)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ import pytest
 from PIL import Image
 
 import annokit
-from annokit import AnnokitError, Dataset
+from annokit import AnnokitError, Dataset, pieces
+from annokit.dataset import joined
 from annokit.model import Box, DataRow, Keypoints, ObjectAnnotation, Polygon
+from annokit.run import Run
 
 YAML = "train: images/train\nval: images/train\nnames: [car, person]\n"
 
@@ -93,6 +96,48 @@ def test_it_is_detected(data: Path, tmp_path: Path) -> None:
     assert annokit.detect(tmp_path / "x") == "yolo"
     with pytest.raises(AnnokitError, match=r"one data\.yaml with the names of the classes, got none"):
         list(read(tmp_path / "x"))
+
+
+# ------------------------------------------------------------------ parts
+
+
+@pytest.mark.parametrize("label", ["0 .5 .5 .25 .25", "0 .1 .1 .4 .1 .4 .4 .1 .4"], ids=["boxes", "corners"])
+def test_parts_of_a_dataset_are_the_whole(tmp_path: Path, label: str) -> None:
+    folder = dataset(tmp_path, f"{label}\n", f"{YAML}test: images/test\n")
+    for number in range(20):
+        (folder / f"labels/train/{number}.txt").write_text(f"{number % 3} {label[2:]}\n")
+        if number % 5:
+            Image.new("RGB", (100 + number, 80)).save(folder / f"images/train/{number}.jpg")
+    whole, apart = Run(on_error="skip"), Run(on_error="skip")
+    rows = list(read(folder).rows(whole))
+    parts = [pickle.loads(pickle.dumps(part)) for part in annokit.parts(folder, size=4 * 4096)]
+    assert [row for part in parts for row in part.dataset().rows(apart)] == rows
+    assert (len(parts), len(rows)) == (6, 17)
+    assert apart.report.to_dict() == whole.report.to_dict()
+    codes = {loss.code for loss in whole.report.losses}
+    assert codes >= {"listed-twice", "split-not-there"}
+    assert ("taken-for-obb" in codes) == (label.count(".") == 8)
+    assert joined([part.dataset().outline for part in parts]) == read(folder).outline
+
+
+@pytest.mark.parametrize("to", ["coco", "yolo"])
+def test_several_processes_convert_a_folder(tmp_path: Path, to: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pieces, "_PART", 4 * 4096)
+    folder = dataset(tmp_path / "in")
+    for number in range(20):
+        shutil.copy(folder / "images/train/a.jpg", folder / f"images/train/{number}.jpg")
+        (folder / f"labels/train/{number}.txt").write_text(f"{number % 2} .5 .5 .25 .{number + 10}\n")
+    made = []
+    for workers in (1, 2):
+        target = tmp_path / f"{workers}" / ("out.json" if to == "coco" else "out")
+        target.parent.mkdir()
+        report = annokit.convert(folder, target, to=to, workers=workers)
+        files = sorted(
+            path for path in target.parent.rglob("*") if path.is_file() and "report" not in path.name
+        )
+        made.append([(path.relative_to(target.parent), path.read_bytes()) for path in files])
+        assert report.total("written", "data_rows") == 21
+    assert made[0] == made[1]
 
 
 # ------------------------------------------------------------------ rows
