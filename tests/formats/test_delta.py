@@ -15,10 +15,12 @@ import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 from deltalake import DeltaTable, write_deltalake
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 import annokit
-from annokit import delta
+from annokit import delta, pieces
 from annokit.cli import app
 from annokit.dataset import Dataset, Outline
 from annokit.diff import diff
@@ -438,3 +440,70 @@ def test_from_the_command_line(samples: Path, tmp_path: Path) -> None:
     assert run("info", table, "--version", "0") != run("info", table)
     assert "MERGE" in run("versions", table)
     run("convert", table, str(tmp_path / "before.json"), "--to", "coco", "--version", "0")
+
+
+KEY = st.tuples(st.sampled_from("rstu"), st.sampled_from(["l", "m"]), st.sampled_from("abcd"))
+STATE = st.dictionaries(KEY, st.integers(0, 3), max_size=8)
+
+
+def rows_of(state: dict[tuple[str, str, str], int], touched: set[str]) -> list[DataRow]:
+    return [
+        DataRow(
+            id=name,
+            source="a",
+            labels=tuple(
+                Label(
+                    id=label,
+                    annotations=tuple(
+                        box(x, id=key) for (r, at, key), x in state.items() if (r, at) == (name, label)
+                    ),
+                )
+                for label in ("m", "l")
+            ),
+        )
+        for name in sorted(touched | {key[0] for key in state})
+    ]
+
+
+@settings(max_examples=12)
+@given(
+    st.lists(
+        st.tuples(STATE, st.sets(st.sampled_from("rstu")), st.sampled_from([None, "data-rows", "sources"])),
+        min_size=2,
+        max_size=4,
+    )
+)
+def test_any_merges_give_what_a_dictionary_gives(
+    tmp_path_factory: pytest.TempPathFactory,
+    steps: list[tuple[dict[tuple[str, str, str], int], set[str], str | None]],
+) -> None:
+    table, model = tmp_path_factory.mktemp("merge") / "t", dict[tuple[str, str, str], int]()
+    for state, touched, delete_missing in steps:
+        rows = rows_of(state, touched)
+        report = put(rows, table, mode="merge", delete_missing=delete_missing)
+        coming = {one.id for one in rows}
+        gone = {
+            key
+            for key in model.keys() - state.keys()
+            if rows and (delete_missing == "sources" or (delete_missing and key[0] in coming))
+        }
+        if len(delta.history(table)) > 1:
+            assert noted(report).get("merge-gone", 0) == len(gone)
+        model = {key: x for key, x in (model | state).items() if key not in gone}
+        assert states(table) == Counter({("a", r, at, key, "car", x) for (r, at, key), x in model.items()})
+        places = delta.scan(table).to_table(columns=["data_row_index", "label_index", "annotation_index"])
+        assert len({tuple(one.values()) for one in places.to_pylist()}) == len(model)
+
+
+def test_the_parts_of_a_source_are_one_table(
+    samples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    annokit.convert(samples / "street.ndjson", tmp_path / "whole", to="delta", source_name="street")
+    monkeypatch.setattr(pieces, "_PART", 20_000)
+    annokit.convert(samples / "street.ndjson", tmp_path / "parts", to="delta", source_name="street")
+    whole, parts = (delta.scan(tmp_path / name).to_table() for name in ("whole", "parts"))
+    assert whole.equals(parts)
+    report = annokit.convert(
+        samples / "street.ndjson", tmp_path / "whole", to="delta", source_name="street", mode="merge"
+    )
+    assert noted(report) == {"merge-equal": len(whole)}
