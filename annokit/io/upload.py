@@ -11,11 +11,11 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
 from annokit.errors import shown
-from annokit.io.batches import batched
 from annokit.io.output import Staged
 from annokit.io.place import MARKER, census, check_added, counted, marked, refused
 from annokit.io.remote import file_system, said_by
@@ -23,8 +23,8 @@ from annokit.io.swap import remove
 
 __all__ = ["RemoteFile", "RemoteFolder"]
 
-_TOGETHER = 256
-"""Small objects uploaded at a time."""
+_TOGETHER = 32
+"""Objects uploaded at a time."""
 
 
 class _Remote(Staged):
@@ -120,13 +120,13 @@ class RemoteFolder(_Remote):
             self._check_free()
             before = self._objects()
         names = [path.relative_to(self.path).as_posix() for path in self.path.rglob("*") if path.is_file()]
-        names.sort(key=lambda name: (-name.count("/"), name))
         self._marker = marked(census(self.path))
         self._stale = before - {*names, MARKER}
         try:
             with self._uploading(_left(before)):
                 self._mark(marked(counted({*before, *names}), unfinished=True))
-                self._put(names)
+                self._put([name for name in names if "/" in name])
+                self._put([name for name in names if "/" not in name])
         except BaseException:
             with suppress(*said_by()):
                 self._take_back({*names, MARKER} - before)
@@ -139,9 +139,13 @@ class RemoteFolder(_Remote):
             self._mark(self._marker)
 
     def _put(self, names: Sequence[str]) -> None:
-        for part in batched(names, _TOGETHER):
-            sources, keys = [str(self.path / name) for name in part], [f"{self._key}/{name}" for name in part]
-            self._system.put(sources, keys, batch_size=_TOGETHER)
+        """Upload files, many at a time. When one fails none is on its way any more, and could come later."""
+        with ThreadPoolExecutor(_TOGETHER) as pool:
+            for _ in pool.map(self._put_one, names):
+                pass
+
+    def _put_one(self, name: str) -> None:
+        self._system.put_file(str(self.path / name), f"{self._key}/{name}")
 
     def _mark(self, content: bytes) -> None:
         self._system.pipe_file(f"{self._key}/{MARKER}", content)
