@@ -26,7 +26,7 @@ __all__ = ["TABLES", "AnnokitDataSource", "table_name"]
 TABLES = (*NAMED, "problems")
 _ALIASES = {"images": "data_rows", "answers": "classifications"}
 _OPTIONS = ("format", "table", "splitBytes", "onError", "ontology")
-_SPLIT = 32 << 20
+_SPLIT, _OPENING = 32 << 20, 1 << 20
 
 
 def table_name(name: str | None) -> str:
@@ -92,7 +92,7 @@ class AnnokitDataSource(DataSource):
 class _Request(NamedTuple):
     """What is to be read, cut into parts."""
 
-    parts: list[Part]
+    tasks: list[list[Part]]
     table: str
     skip: bool
     ontology: Ontology | None
@@ -113,13 +113,10 @@ class _Request(NamedTuple):
         found = parts(paths, format=name, size=size, numbered=False, **reading)
         for part in found:
             _check_in_place(part)
-        return cls(found, table, on_error == "skip", as_ontology(ontology) if ontology else None)._complete()
-
-    def _complete(self) -> _Request:
-        """With the ontology that silver needs."""
-        if self.table != "silver" or self.ontology is not None:
-            return self
-        return self._replace(ontology=chained([part.dataset() for part in self.parts]).ontology)
+        classes = as_ontology(ontology) if ontology else None
+        if table == "silver" and classes is None:
+            classes = chained([part.dataset() for part in found]).ontology
+        return cls(_packed(found, size), table, on_error == "skip", classes)
 
     @property
     def schema(self) -> pa.Schema:
@@ -127,10 +124,23 @@ class _Request(NamedTuple):
         return PROBLEMS if self.table == "problems" else named_schema(self.table, self.ontology)
 
     def read(self, part: Part) -> Iterator[pa.RecordBatch]:
-        """The rows of a part."""
+        """The rows of a part of the input."""
         if self.table == "problems":
             return problems(part)
         return part.batches(self.table, ontology=self.ontology, on_error="skip" if self.skip else "raise")
+
+
+def _packed(parts: list[Part], size: int) -> list[list[Part]]:
+    """Neighbouring parts as tasks of about `size` bytes; opening a file costs as much as reading some of it."""
+    tasks, room = list[list[Part]](), 0
+    for part in parts:
+        cost = size if part.source.is_dir else max(part.source.size, _OPENING)
+        if cost > room:
+            tasks.append([])
+            room = size
+        tasks[-1].append(part)
+        room -= cost
+    return tasks
 
 
 def _positive(text: str | None) -> int:
@@ -154,10 +164,11 @@ class _Reader(DataSourceReader):
         self._request, self._columns = request, columns
 
     def partitions(self) -> list[InputPartition]:
-        """A task for each part."""
-        return [InputPartition(part) for part in self._request.parts]
+        """A task for each part, or for several small ones."""
+        return [InputPartition(parts) for parts in self._request.tasks]
 
     def read(self, partition: InputPartition) -> Iterator[Any]:
-        """The record batches of a part."""
-        for batch in self._request.read(partition.value):
-            yield batch.select(self._columns)
+        """The record batches of a task."""
+        for part in partition.value:
+            for batch in self._request.read(part):
+                yield batch.select(self._columns)

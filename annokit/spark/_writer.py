@@ -29,17 +29,6 @@ __all__ = ["Shards"]
 _BY_NAME = ("conll", "geojson", "hf-ner", "labelbox", "labelbox-import", "labelbox-v1", "spacy")
 """Formats whose classes have no numbers, so that no two shards can number them differently."""
 
-_SUFFIXES = {
-    "coco": ".json",
-    "coco-results": ".json",
-    "conll": ".conll",
-    "geojson": ".geojson",
-    "hf-ner": ".jsonl",
-    "labelbox": ".ndjson",
-    "labelbox-import": ".ndjson",
-    "labelbox-v1": ".json",
-    "spacy": ".spacy",
-}
 _NAMES = ("id", "global_key", "external_id", "uri")
 
 
@@ -72,6 +61,8 @@ class Shards(DataSourceArrowWriter):
         given = Given(options)
         self._format = given.take("format") or ""
         writer = writer_of(self._format)
+        if writer.place is not None:
+            raise UsageError(f"{self._format} is no format of shards", hint="Spark writes Delta itself")
         self._target = Path(local_path(given.take("path") or "")).absolute()
         ontology, classes = given.take("ontology"), given.take("classes")
         own = writer.options.__struct_fields__
@@ -91,7 +82,7 @@ class Shards(DataSourceArrowWriter):
         self._overwrite = overwrite
         StagedFolder(self._target, overwrite=overwrite)  # what stands there is looked at before the job
         self._job = self._target.with_name(f".{self._target.name}.annokit-spark-{uuid.uuid4().hex}")
-        self._suffix = _SUFFIXES.get(self._format, "")
+        self._suffix = writer.suffix if writer.target == "file" else ""
 
     def write(self, iterator: Iterator[pa.RecordBatch]) -> WriterCommitMessage:
         """In a task: its rows as one dataset, made on this machine's disk and then moved beside the target."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,12 @@ from pyspark.sql.pandas.types import from_arrow_schema
 from pyspark.sql.types import StructType
 
 import annokit
+import annokit.spark
 from annokit import tables
 from annokit.errors import DecodeError, InputError, OutputError, UsageError
 from annokit.model import dump
 from annokit.spark import AnnokitDataSource
+from tests.insights.trees import private_workforce, write_tree
 
 
 @pytest.fixture
@@ -68,6 +71,28 @@ def test_only_the_columns_that_are_asked_for(export: Path) -> None:
     [partition] = source.reader(wanted).partitions()
     [batch] = source.reader(wanted).read(partition)
     assert batch.schema.names == ["tool_name", "source"]
+
+
+def test_small_files_share_a_task(export: Path) -> None:
+    folder = export.parent / "many"
+    folder.mkdir()
+    for number in range(70):
+        shutil.copy(export, folder / f"{number:02d}.ndjson")
+    source = asked(folder, format="labelbox", table="images")
+    partitions = source.reader(source.schema()).partitions()
+    assert [len(partition.value) for partition in partitions] == [32, 32, 6]
+    names = pa.Table.from_batches(read(source))["source"].unique().to_pylist()
+    assert names == sorted(str(path) for path in folder.iterdir())
+
+
+def test_a_tree_of_answers_is_read_by_several_tasks(tmp_path: Path) -> None:
+    job = write_tree(tmp_path / "job", private_workforce((1, 24, 25, 30)), colon="_")
+    source = asked(job, format="ground-truth-responses", table="answers", splitBytes="3000")
+    assert len(source.reader(source.schema()).partitions()) > 3
+    expected = annokit.read(job).to_arrow("classifications")
+    found = pa.Table.from_batches(read(source))
+    assert len(found) > 50
+    assert found.drop_columns("data_row_index").equals(expected.drop_columns("data_row_index"))
 
 
 def test_several_files_with_equal_ids_stay_apart(export: Path) -> None:
@@ -261,6 +286,7 @@ def test_what_stands_there_is_replaced_only_if_it_is_ours(export: Path, tmp_path
         ({"format": "yolo", "classes": "car", "decimals": "99"}, "decimals"),
         ({"format": "yolo", "classes": "car", "ontologyy": "x"}, "no option is called 'ontologyy'"),
         ({"format": "coco", "classes": "car", "labels": "merge"}, "all or newest"),
+        ({"format": "delta", "classes": "car"}, "Spark writes Delta itself"),
         ({"format": "coco", "ontology": "{}"}, "tools"),
         ({"format": "coco", "ontology": "/nowhere.json"}, "/nowhere.json"),
     ],
@@ -291,3 +317,10 @@ def test_options_reach_the_writer(export: Path, tmp_path: Path) -> None:
     text = (tmp_path / "out" / "part-00000" / "data.yaml").read_text()
     assert "0: human" in text
     assert (tmp_path / "out" / "part-00000" / "labels" / "val").is_dir()
+
+
+def test_nothing_is_asked_of_spark_that_spark_connect_does_not_have() -> None:
+    for path in Path(annokit.spark.__file__).parent.glob("*.py"):
+        assert not re.search(
+            r"\.rdd\b|sparkContext|_jvm|_jdf|\.persist\(|\.cache\(", path.read_text("utf-8")
+        ), path
