@@ -60,7 +60,7 @@ def test_the_readme_does_what_it_says() -> None:
 
 
 @pytest.mark.usefixtures("desk")
-@pytest.mark.parametrize("name", ["consensus.md", "delta.md", "diff.md", "tables.md", "video.md"])
+@pytest.mark.parametrize("name", ["consensus.md", "delta.md", "diff.md", "scale.md", "tables.md", "video.md"])
 def test_python_in_the_docs_runs(name: str) -> None:
     names: dict[str, Any] = {}
     for language, text in blocks(ROOT / "docs" / name):
