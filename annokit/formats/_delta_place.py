@@ -158,7 +158,12 @@ class DeltaPlace(Staged):
             return
         made = self._folder / "table"
         self._write(str(made), mode="error", configuration=_HISTORY)
-        put_in_place(made, Path(self.target))
+        target = Path(self.target)
+        if target.exists() and any(target.iterdir()):
+            raise refused(
+                target, "another run made it meanwhile; this one changed nothing", hint="run it again"
+            )
+        put_in_place(made, target)
 
     def _write(self, table: DeltaTable | str, **how: Any) -> None:
         from deltalake import write_deltalake

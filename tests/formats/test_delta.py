@@ -346,6 +346,21 @@ def test_two_runs_never_commit_over_each_other(table: Path) -> None:
     assert len(states(table)) == 3
 
 
+def test_a_table_that_another_run_made_meanwhile_stays(tmp_path: Path) -> None:
+    table = tmp_path / "t"
+
+    def late() -> Iterator[DataRow]:
+        yield row("r1", box(1, id="a"))
+        write_deltalake(table, pa.table({"a": [1]}))  # on another machine, where the lock is not seen
+
+    with pytest.raises(OutputError, match="another run made it meanwhile"):
+        annokit.write(
+            Dataset(lambda _run: late(), outline=lambda: Outline(Ontology(), [])), table, format="delta"
+        )
+    assert DeltaTable(table).version() == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["t"]
+
+
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
