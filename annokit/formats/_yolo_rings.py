@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import islice, pairwise
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from annokit.geometry import ring_bounds
 from annokit.geometry.ragged import ends
 from annokit.model.base import Floats, Indices
 
@@ -26,6 +27,7 @@ __all__ = ["Parts", "clipped", "covers_nothing", "joined", "parts_within", "unit
 Parts: TypeAlias = Sequence[Sequence[Floats]]
 """The rings of each part; the first is its exterior, the others are holes."""
 
+_T = TypeVar("_T")
 _MANY_PAIRS = 4_000_000
 _MANY_CLOSE = 1000
 
@@ -74,28 +76,25 @@ def covers_nothing(ring: Floats) -> bool:
 def united(shapes: Sequence[Parts]) -> list[Parts]:
     """Each shape in parts that do not overlap: by the even-odd rule an overlap would be a hole."""
     out = list(shapes)
-    close = [list(islice(_close_pairs(parts), _MANY_CLOSE)) for parts in shapes]
-    suspects = [index for index, pairs in enumerate(close) if pairs]
-    if not suspects:
+    close = _close_pairs(shapes)
+    if not close:
         return out
     import shapely
 
-    areas = _areas([part for index in suspects for part in shapes[index]])
-    firsts = np.cumsum([0, *(len(shapes[index]) for index in suspects)]).tolist()
-    pairs = [
-        (first + i, first + j)
-        for index, first in zip(suspects, firsts, strict=False)
-        for i, j in close[index]
-    ]
-    one, other = areas[np.array(pairs).T]
-    owners = np.repeat(suspects, [len(close[index]) for index in suspects])
-    overlap = set(owners[shapely.intersects(one, other)].tolist())
+    areas = _areas([part for index in close for part in shapes[index]])
+    firsts = ends([len(shapes[index]) for index in close]).tolist()
+    pairs = np.concatenate([found + first for found, first in zip(close.values(), firsts, strict=False)])
+    owners = np.repeat(list(close), [len(found) for found in close.values()])
+    overlap = set(owners[shapely.intersects(*areas[pairs.T])].tolist())
     invalid = ~shapely.is_valid(areas)
     areas[invalid] = shapely.make_valid(areas[invalid])
-    for index, (start, end) in zip(suspects, pairwise(firsts), strict=True):
-        if index in overlap or len(close[index]) == _MANY_CLOSE:
-            whole = shapely.get_parts(shapely.union_all(areas[start:end])).tolist()
-            out[index] = [_rings(area) for area in whole if isinstance(area, shapely.Polygon)]
+    whole = {
+        index: shapely.union_all(areas[start:end])
+        for index, (start, end) in zip(close, pairwise(firsts), strict=True)
+        if index in overlap or len(close[index]) == _MANY_CLOSE
+    }
+    for index, parts in zip(whole, _parts_of(list(whole.values())), strict=True):
+        out[index] = parts
     return out
 
 
@@ -112,33 +111,75 @@ def _areas(parts: Parts) -> NDArray[np.object_]:
     return areas
 
 
-def _rings(area: shapely.Polygon) -> list[Floats]:
-    """Exterior and holes, without the vertex that closes them."""
-    return [np.asarray(ring.coords)[:-1] for ring in (area.exterior, *area.interiors)]
+def _parts_of(areas: Sequence[shapely.Geometry]) -> list[Parts]:
+    """The polygons in each of some areas: exterior and holes, without the vertex that closes them."""
+    import shapely
+
+    shapes, owners = shapely.get_parts(areas, return_index=True)
+    is_area = shapely.get_type_id(shapes) == shapely.GeometryType.POLYGON
+    linear, part_of = shapely.get_rings(shapes[is_area], return_index=True)
+    coords, stops = shapely.get_coordinates(linear), ends(shapely.get_num_coordinates(linear)).tolist()
+    rings = [coords[start : end - 1] for start, end in pairwise(stops)]
+    return _grouped(_grouped(rings, part_of, int(is_area.sum())), owners[is_area], len(areas))
 
 
-def _close_pairs(parts: Parts) -> Iterator[tuple[int, int]]:
-    """The parts whose bounding boxes meet."""
-    low = np.array([part[0].min(axis=0) for part in parts])
-    high = np.array([part[0].max(axis=0) for part in parts])
-    for i in range(len(parts) - 1):
+def _grouped(items: Sequence[_T], owners: Indices, count: int) -> list[Sequence[_T]]:
+    """The items of each of `count` owners; the owners rise."""
+    stops = np.searchsorted(owners, np.arange(count + 1)).tolist()
+    return [items[start:end] for start, end in pairwise(stops)]
+
+
+def _close_pairs(shapes: Sequence[Parts]) -> dict[int, Indices]:
+    """The pairs (k, 2) of parts whose bounding boxes meet, of each shape that has any; `_MANY_CLOSE` at most."""
+    exteriors = [part[0] for parts in shapes for part in parts]
+    if not exteriors:
+        return {}
+    corners = ring_bounds(np.concatenate(exteriors), ends([len(ring) for ring in exteriors]))
+    firsts = ends([len(parts) for parts in shapes]).tolist()
+    found = {
+        index: list(islice(_meeting(corners[start:end]), _MANY_CLOSE))
+        for index, (start, end) in enumerate(pairwise(firsts))
+    }
+    return {index: np.array(pairs) for index, pairs in found.items() if pairs}
+
+
+def _meeting(corners: Floats) -> Iterator[tuple[int, int]]:
+    """The pairs of boxes that meet."""
+    low, high = corners[:, :2], corners[:, 2:]
+    for i in range(len(corners) - 1):
         meet = (low[i] <= high[i + 1 :]) & (low[i + 1 :] <= high[i])
-        for j in np.flatnonzero(meet.all(axis=1)).tolist():
+        for j in np.flatnonzero(meet[:, 0] & meet[:, 1]).tolist():
             yield i, i + 1 + j
 
 
-def joined(parts: Parts) -> Floats:
-    """All rings of all parts as one ring; the first ring of a part is its exterior, the others are holes.
+def joined(shapes: Sequence[Parts]) -> list[Floats]:
+    """All rings of all parts of each shape as one ring.
 
-    Exteriors run the way of the first and holes the other way, so that every filling rule agrees.
+    The first ring of a part is its exterior, the others are holes. Exteriors run the way of the first and holes the
+    other way, so that every filling rule agrees.
 
     >>> square = np.array([(0.0, 0.0), (2.0, 0.0), (2.0, 2.0), (0.0, 2.0)])
-    >>> joined([[square], [square + (3, 0)]]).tolist()
+    >>> joined([[[square], [square + (3, 0)]]])[0].tolist()
     [[2.0, 0.0], [3.0, 0.0], [5.0, 0.0], [5.0, 2.0], [3.0, 2.0], [3.0, 0.0], [2.0, 0.0], [2.0, 2.0], \
 [0.0, 2.0], [0.0, 0.0]]
     """
-    way = _is_clockwise(parts[0][0])
-    rings = [_opened(_turned(part[0], way), [_turned(hole, not way) for hole in part[1:]]) for part in parts]
+    from annokit_fast import polygons
+
+    rings = [ring for parts in shapes for part in parts for ring in part]
+    coords = np.concatenate([*rings, np.empty((0, 2))])
+    ways = iter(polygons.is_clockwise(coords, ends([len(ring) for ring in rings])).tolist())
+    return [
+        _strung([[(ring, next(ways)) for ring in part] for part in parts]) if parts else np.empty((0, 2))
+        for parts in shapes
+    ]
+
+
+def _strung(parts: Sequence[Sequence[tuple[Floats, bool]]]) -> Floats:
+    """The rings of one shape as one ring, given whether each runs clockwise."""
+    way = parts[0][0][1]
+    rings = [
+        _opened(_turned(*part[0], way), [_turned(*hole, not way) for hole in part[1:]]) for part in parts
+    ]
     if len(rings) == 1:
         return rings[0]
     links = [_link(one, other) for one, other in pairwise(rings)]
@@ -198,11 +239,5 @@ def _around(ring: Floats, start: int, stop: int) -> Floats:
     return np.concatenate([ring[start:], ring[: stop + 1]]) if start >= stop else ring[start : stop + 1]
 
 
-def _turned(ring: Floats, way: bool) -> Floats:
-    return ring if _is_clockwise(ring) == way else ring[::-1]
-
-
-def _is_clockwise(ring: Floats) -> bool:
-    from annokit_fast import polygons
-
-    return bool(polygons.is_clockwise(ring, [0, len(ring)])[0])
+def _turned(ring: Floats, is_clockwise: bool, way: bool) -> Floats:
+    return ring if is_clockwise == way else ring[::-1]

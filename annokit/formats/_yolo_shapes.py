@@ -123,8 +123,8 @@ def _single_rings(
             changed.append((index, "corners"))
     many = dict(zip(polygons, united(list(polygons.values())), strict=True))
     many |= zip(masks, mask_parts(list(masks.values())), strict=True)
-    for index, parts in many.items():
-        rings[index] = joined(parts) if parts else _NOTHING
+    for (index, parts), ring in zip(many.items(), joined(list(many.values())), strict=True):
+        rings[index] = ring
         changed += [(index, "parts-joined")] * (len(parts) > 1)
         changed += [(index, "holes-joined")] * any(len(part) > 1 for part in parts)
     return rings, changed
