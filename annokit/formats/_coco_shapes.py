@@ -44,7 +44,7 @@ def shapes_of(annotations: Sequence[Shaped]) -> list[_Shape]:
     masks: list[int] = []
     for index, annotation in enumerate(annotations):
         start = _first(annotation.segmentation)
-        shapes.append(_box(annotation) if start == b"" else _NO_SHAPE)
+        shapes.append(_WAITING if start in (b"[", b"{") else _boxed(annotation, start))
         if start == b"[":
             rings.append(index)
         elif start == b"{":
@@ -57,7 +57,7 @@ def shapes_of(annotations: Sequence[Shaped]) -> list[_Shape]:
 
 
 _TOO_MANY = 1 << 32
-_NO_SHAPE = GeometryError("expected a segmentation of rings or runs, got neither")
+_WAITING = GeometryError("expected a shape, got none yet")
 
 
 def has_segmentation(annotation: Shaped) -> bool:
@@ -72,7 +72,9 @@ def _first(text: Raw) -> bytes:
     return memoryview(text)[:1].tobytes()
 
 
-def _box(annotation: Shaped) -> Box | GeometryError:
+def _boxed(annotation: Shaped, start: bytes) -> Box | GeometryError:
+    if start:
+        return GeometryError("expected a segmentation of rings or runs, got neither")
     if isinstance(annotation.bbox, UnsetType):
         return GeometryError("expected a segmentation or a bbox, got neither")
     x, y, width, height = annotation.bbox

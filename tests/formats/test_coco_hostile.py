@@ -11,6 +11,7 @@ import pytest
 
 import annokit
 from annokit.errors import AnnokitError, InputError, LimitExceeded
+from annokit.run import Run
 
 MODES = ("raise", "skip", "quarantine")
 
@@ -169,3 +170,22 @@ def test_what_is_no_results_list_is_refused(text: bytes) -> None:
     with pytest.raises((InputError, LimitExceeded)) as caught:
         list(annokit.read(text, format="coco-results", on_error="skip"))
     assert "\n" not in str(caught.value)
+
+
+def test_each_segmentation_that_is_none_has_a_place_of_its_own() -> None:
+    annotations = [
+        {"id": i, "image_id": 1, "category_id": 1, "bbox": [1, 1, 2, 2], "segmentation": "8,8"}
+        for i in (1, 2)
+    ]
+    document = {
+        "images": [{"id": 1, "file_name": "a.jpg", "width": 9, "height": 9}],
+        "categories": [{"id": 1, "name": "car"}],
+        "annotations": annotations,
+    }
+    run = Run(on_error="skip")
+    assert len(list(annokit.read(document, format="coco").rows(run))) == 1
+    problem = "expected a segmentation of rings or runs, got neither"
+    assert [example.partition(" $.")[2] for example in run.report.losses[0].examples] == [
+        f"annotations[0]: {problem}",
+        f"annotations[1]: {problem}",
+    ]
