@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -73,6 +72,11 @@ class _Folder(msgspec.Struct, frozen=True, gc=False):
 class ResponseTree:
     """The response files below a folder, in a part of it, or the one that was given, by record.
 
+    Attributes
+    ----------
+    lines : (int, int or None)
+        The lines of the job's manifest that it has the answers to, from one up to another or the end.
+
     Raises
     ------
     UsageError
@@ -84,8 +88,9 @@ class ResponseTree:
     def __init__(self, source: Source) -> None:
         self._records: dict[str, list[_Folder]] = {}
         self._loose: list[ResponseFile] = []
+        self.lines: tuple[int, int | None] = (0, None)
         if source.entries is not None:
-            self._records, self._loose = source.entries
+            self._records, self._loose, self.lines = source.entries
             return
         if source.path is None:
             self._loose.append(ResponseFile("", source.name))
@@ -145,18 +150,19 @@ class ResponseTree:
 
     def cut(self, source: Source, size: int) -> list[Source]:
         """See `cut_tree`."""
-        groups = list(batched(self._ordered(), max(size // _RECORD, 1)))
+        most = max(size // _RECORD, 1)
+        groups = list(batched(self._ordered(), most))
         if len(groups) < 2:
             return [source]
-        starts = [0, *(int(records[0]) for records in groups[1:]), sys.maxsize]
-        last = len(groups) - 1
-        return [
-            source.within(
-                Span(starts[place], starts[place + 1], None),
-                ({one: self._records[one] for one in records}, self._loose if place == last else []),
-            )
-            for place, records in enumerate(groups)
-        ]
+        firsts = [0, *(int(records[0]) for records in groups[1:]), None]
+        parts = []
+        for place, records in enumerate(groups):
+            loose = self._loose if firsts[place + 1] is None else []
+            start = place * most
+            span = Span(start, start + len(records) + len(loose), None)
+            lines = firsts[place], firsts[place + 1]
+            parts.append(source.within(span, ({one: self._records[one] for one in records}, loose, lines)))
+        return parts
 
     def _listed(self, folder: _Folder, record: str) -> Iterator[ResponseFile]:
         try:
@@ -172,9 +178,8 @@ class ResponseTree:
 def cut_tree(source: Source, size: int) -> list[Source]:
     """Parts of a folder with the answers to some records each; one file, or few records, stay whole.
 
-    A part spans the records (lines of the job's manifest) from its first one up to that of the next part. The last
-    one has all files that are not in the folder of a record, among them the consolidation requests, of which several
-    may speak of one record. What `offsets` count is found out in each part by itself.
+    The last part has all files that are not in the folder of a record, among them the consolidation requests, of
+    which several may speak of one record. What `offsets` count is found out in each part by itself.
     """
     if source.span is not None or not source.is_dir:
         return [source]

@@ -34,7 +34,7 @@ from annokit.formats._ground_truth_tree import (
 from annokit.io.archives import open_source
 from annokit.io.batches import batched
 from annokit.io.gc import paused_gc
-from annokit.io.source import Source, Span
+from annokit.io.source import Source
 from annokit.model import Asset, DataRow
 from annokit.run import Run
 
@@ -136,8 +136,7 @@ class _Rows:
     def _note_unanswered(self) -> None:
         if self._given is None:
             return
-        start, stop, _ = self._source.span or Span(0, len(self._given), None)
-        asked = min(stop, len(self._given)) - min(start, len(self._given))
+        asked = len(range(len(self._given))[slice(*self._tree.lines)])
         if asked > self._met:
             why = "lines of the manifest to which there are no answers; they are no data rows here"
             self._note("no-response", why, None, asked - self._met)
