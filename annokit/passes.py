@@ -16,7 +16,7 @@ from annokit.report import Report
 from annokit.run import OnError, Run
 from annokit.workers import Workers
 
-__all__ = ["Parts"]
+__all__ = ["Parts", "outlines_of"]
 
 R = TypeVar("R")
 
@@ -49,10 +49,8 @@ class Parts:
             return [self._dataset.outline]
         if self._dataset.part_outlines:
             return self._dataset.part_outlines
-        found = self._dataset.part_outlines = list(self._workers.map(_outline_of, self._parts))
-        each = iter(found)
-        wholes = [joined([next(each) for _ in group]) for group in self._groups]
-        whole = wholes[0] if len(wholes) == 1 else merged(wholes)
+        found, whole = outlines_of(self._groups, self._workers)
+        self._dataset.part_outlines = found
         self._dataset.set_outline(lambda: whole)
         return found
 
@@ -107,6 +105,15 @@ def _finished(share: _Share) -> tuple[list[Any], Report, int]:
     """In a worker: all that comes of a part, its account, and how many bytes were read."""
     report, sizes = Report(), list[int]()
     return list(share.results(report, sizes.append)), report, sum(sizes)
+
+
+def outlines_of(groups: Sequence[Sequence[Parted]], workers: Workers) -> tuple[list[Outline], Outline]:
+    """The outline of each part of several sources, and that of them all."""
+    found = list(workers.map(_outline_of, chain.from_iterable(groups)))
+    each = iter(found)
+    wholes = [[next(each) for _ in group] for group in groups]
+    outlines = [group[0] if len(group) == 1 else joined(group) for group in wholes]
+    return found, outlines[0] if len(outlines) == 1 else merged(outlines)
 
 
 def _outline_of(part: Parted) -> Outline:

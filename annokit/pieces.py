@@ -17,13 +17,14 @@ from annokit.errors import AccountingError
 from annokit.formats import Options, Pieces, Writer, writer_of
 from annokit.io.limits import Limits
 from annokit.io.output import scratch_folder
-from annokit.reading import Part, whole_outline
+from annokit.passes import outlines_of
+from annokit.reading import Part
 from annokit.report import Report
 from annokit.run import OnError, Run
 from annokit.steps import Steps
 from annokit.workers import Workers
 
-__all__ = ["outline_of", "write_rows"]
+__all__ = ["write_rows"]
 
 _PART = 16 << 20
 
@@ -42,8 +43,7 @@ def write_rows(
     groups = _cut(dataset, steps, writer)
     parts = list(chain.from_iterable(groups))
     if len(parts) > 1:
-        each = workers.map(outline_of, parts)
-        found = whole_outline([[next(each) for _ in group] for group in groups])
+        _, found = outlines_of(groups, workers)
         dataset.set_outline(lambda: found)
     chosen = steps.through(dataset, run.report)
     if len(parts) < 2 or writer.pieces is None or not writer.pieces.suits(chosen, options):
@@ -63,11 +63,6 @@ def _cut(dataset: Dataset, steps: Steps, writer: Writer[Any]) -> list[list[Part]
     if writer.pieces is None or not steps.row_by_row:
         return []
     return [whole.cut(_PART) for whole in dataset.parts if isinstance(whole, Part)]
-
-
-def outline_of(part: Part) -> Outline:
-    """The outline of a part, as a worker finds it."""
-    return part.dataset().outline
 
 
 def _check_finished(run: Run) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
-from annokit.dataset import Dataset, Outline, joined, merged
+from annokit.dataset import Dataset, Outline
 from annokit.formats import Options, Reader, detect, parse_options, reader_of, writer_of
 from annokit.io.archives import open_source
 from annokit.io.limits import DEFAULT_LIMITS, Limits
@@ -23,7 +23,7 @@ from annokit.run import OnError, Run
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Labels", "Part", "divided_options", "open_labels", "parts", "whole_outline", "wholes"]
+__all__ = ["Labels", "Part", "divided_options", "open_labels", "parts", "wholes"]
 
 _Document: TypeAlias = Mapping[str, Any]
 Labels: TypeAlias = "Readable | Source | Sequence[Readable | Source] | _Document | Sequence[_Document]"
@@ -173,12 +173,6 @@ def divided_options(
     reading = {name: value for name, value in options.items() if name in known}
     rest = {name: value for name, value in options.items() if name not in known or name in writing}
     return reading, rest
-
-
-def whole_outline(groups: Sequence[Sequence[Outline]]) -> Outline:
-    """The outline of several sources from those of their parts."""
-    outlines = [group[0] if len(group) == 1 else joined(group) for group in groups]
-    return outlines[0] if len(outlines) == 1 else merged(outlines)
 
 
 def open_labels(source: Labels, limits: Limits = DEFAULT_LIMITS) -> list[Source]:

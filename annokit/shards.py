@@ -27,8 +27,8 @@ from annokit.io.output import StagedFile, StagedFolder, staged
 from annokit.io.place import refused, writing
 from annokit.io.source import Source
 from annokit.io.swap import remove
-from annokit.pieces import outline_of
-from annokit.reading import Labels, Part, divided_options, open_labels, whole_outline, wholes
+from annokit.passes import outlines_of
+from annokit.reading import Labels, Part, divided_options, open_labels, wholes
 from annokit.report import Report
 from annokit.steps import Steps
 from annokit.workers import Workers
@@ -213,8 +213,7 @@ def _make(job: _Job, folder: Path, pool: Workers, progress: Callable[[int], None
     progress(sum(part.source.size for part in parts) - sum(parts[index].source.size for index in missing))
     if not missing:
         return
-    each = pool.map(outline_of, parts)
-    outline = whole_outline([[next(each) for _ in group] for group in job.groups])
+    _, outline = outlines_of(job.groups, pool)
     with tempfile.TemporaryDirectory(prefix="annokit-") as scratch:
         file = Path(scratch, "job")
         file.write_bytes(pickle.dumps((job, outline, folder), pickle.HIGHEST_PROTOCOL))

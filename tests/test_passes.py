@@ -10,13 +10,15 @@ from typing import Any
 
 import msgspec
 import pytest
+from click.testing import CliRunner
 
 import annokit
 from annokit import Dataset, consensus, passes
+from annokit.cli import app
 from annokit.consensus_page import write_page
 from annokit.errors import LimitExceeded
 from annokit.info import summarise
-from annokit.insights import Settings, open_insights
+from annokit.insights.answers import read_answers
 from annokit.io.limits import Limits
 from annokit.model import DataRow
 from annokit.run import Run
@@ -82,14 +84,14 @@ def test_findings_are_those_of_the_whole(export: Path, monkeypatch: pytest.Monke
 
 def test_answers_are_those_of_the_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     job = write_tree(tmp_path / "job", private_workforce((1, 24, 50)))
-    settings = Settings(time_zone="Europe/Berlin", since=datetime(2020, 3, 28, tzinfo=UTC))
+    since = datetime(2020, 3, 28, tzinfo=UTC)
 
     def made(workers: int) -> Any:
-        found = open_insights(annokit.read(job), settings, workers=workers)
-        return found.read[2:], {name: table.to_pylist() for name, table in found.tables().items()}
+        found = read_answers(annokit.read(job), "Europe/Berlin", since, workers=workers)
+        return found.answers.to_pylist(), found.answer_labels.to_pylist(), found[2:]
 
-    _, tables = _same(made, lambda: made(1), monkeypatch)
-    assert [row["answer"] for row in tables["answers"]] == list(range(len(tables["answers"]))) != []
+    answers, _, _ = _same(made, lambda: made(1), monkeypatch)
+    assert [row["answer"] for row in answers] == list(range(len(answers))) != []
 
 
 @pytest.fixture
@@ -146,6 +148,16 @@ def test_people_rows_to_review_and_their_page_are_the_same(two_files: list[Path]
     assert _bytes(one) == _bytes(two)
     assert {person["annotator"] for person in one[1]} >= {"cid@example.com", "annotator1@example.com"}
     assert one[0].count("<article") == len(one[2][:12]) > 0
+
+
+COMMANDS = [["info"], ["validate"], ["consensus", "score"], ["insights", "--summary", "json"]]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_commands_say_the_same(command: list[str], export: Path) -> None:
+    one, two = (CliRunner().invoke(app, [*command, str(export), "--workers", n]) for n in "12")
+    assert (one.output, one.exit_code) == (two.output, two.exit_code)
+    assert one.output
 
 
 def test_several_sources_are_parts_even_if_none_can_be_cut(tmp_path: Path) -> None:
