@@ -22,11 +22,12 @@ def __dir__() -> list[str]:
     return __all__
 
 
-_JSON, _ROUNDING = 1 / 120, 1 / 40
+_JSON, _ROUNDING = 1 / 200, 1 / 40
 """The work of the twins on one number, as a share of what `_jit` gives for one that a kernel reads as plain Python.
 
-So 7 million numbers of JSON, or 2 million that are rounded, are worth loading numba for: measured, the kernels save
-some 90 ns and 180 ns on each, and to load them takes 0.3 s and 100 MB.
+So 12 million numbers of JSON, or 2 million that are rounded, are worth loading numba for, which takes 0.3 s and 100 MB:
+measured, the kernels save some 90 ns and 180 ns on each. In time 3 million of JSON would do, but a conversion of boxes
+needs no other kernel, and the memory it does without is worth more than half a second.
 """
 
 _LARGEST_SHARE = 9.0
