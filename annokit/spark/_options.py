@@ -13,7 +13,7 @@ import msgspec
 
 from annokit import ontology as ontologies
 from annokit.errors import InputError, UsageError, Where, shown
-from annokit.formats import Options, detect, reader_of, uncut
+from annokit.formats import Options, detect, get
 from annokit.io.archives import open_source
 from annokit.io.faults import BAD_JSON
 from annokit.io.remote import is_remote
@@ -131,8 +131,8 @@ def _matches(path: str) -> list[str]:
 
 
 def _opened(path: str, format: str | None) -> list[str]:
-    """A folder is what the format says; where that is files, and it is none itself, the files in it."""
-    if not Path(path).is_dir() or (format and reader_of(format).cut is uncut) or _is_source(path, format):
+    """A folder itself, if the format is one of folders, or it is detected as one; else the files in it."""
+    if not Path(path).is_dir() or _is_source(path, format):
         return [path]
     found = sorted(
         str(file)
@@ -145,7 +145,10 @@ def _opened(path: str, format: str | None) -> list[str]:
 
 
 def _is_source(folder: str, format: str | None) -> bool:
+    if format is not None:
+        writer = get(format).writer
+        return writer is None or writer.target != "file"
     try:
-        return detect(open_source(folder)).name == (format or detect(open_source(folder)).name)
+        return bool(detect(open_source(folder)))
     except (UsageError, InputError):
         return False
