@@ -141,8 +141,10 @@ def nest(
     Parameters
     ----------
     data_rows, annotations, labels, classifications, relationships : DataFrame
-        With columns of the tables of these names. They are joined on `source` and `data_row_index`; a data row without
-        annotations stays. Without `labels` there is one for each `label_index` of the annotations.
+        With columns of the tables of these names. They are joined on `source` and `data_row_index`: a data row without
+        annotations stays, what belongs to data rows that are not there is left out. Annotations of labels that are not
+        there are an error when the rows are used. Without `labels` there is one for each `label_index` of the
+        annotations.
 
     Returns
     -------

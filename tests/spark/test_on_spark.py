@@ -18,6 +18,7 @@ pytest.importorskip("pyspark", reason="needs pyspark")
 import annokit
 from annokit import consensus, tables
 from annokit import spark as on_spark
+from annokit.errors import UsageError
 from annokit.model import parse
 
 pytestmark = [
@@ -190,3 +191,33 @@ def test_json_in_a_column(spark: Any, export: Path) -> None:
     assert (bad["job"], bad["raw"]) == (len(cells) - 1, cells[-1].encode())
     with pytest.raises(Exception, match=rf"payload \(job={len(cells) - 1}\):1.*expected str, got int"):
         on_spark.parse(frame, "payload", "labelbox", keep=["job"]).toArrow()
+
+
+def test_wrong_calls_are_said_before_any_job(spark: Any, nested: Any, export: Path) -> None:
+    marks = spark.read.format("annokit").load(str(export))
+    with pytest.raises(UsageError, match="rows of the table nested, got the columns data_row_index"):
+        on_spark.silver(marks, "{}")
+    with pytest.raises(UsageError, match=r"expected a table, got 'by_class'.*matches"):
+        on_spark.consensus(nested, "by_class")
+    with pytest.raises(UsageError, match="benchmark or annotator:ID"):
+        on_spark.consensus(nested, against="everybody")
+    with pytest.raises(UsageError, match="expected a column label_index to join on"):
+        on_spark.nest(nested, nested)
+    with pytest.raises(UsageError, match="expected a method"):
+        on_spark.aggregate(marks, "data_row_id", "annotator_id", "tool_name", method="vote")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="expected an ontology"):
+        on_spark.parse(marks, "name", "labelbox", "silver")
+    with pytest.raises(UsageError, match="the table has a column tool_name, too"):
+        on_spark.parse(marks, "name", "labelbox", keep=["tool_name"])
+    with pytest.raises(UsageError, match=r"reading labelbox: .*colour"):
+        on_spark.parse(marks, "name", "labelbox", colour="red")
+
+
+def test_documents_of_other_formats(spark: Any, samples: Path) -> None:
+    texts = [(samples / "coco.json").read_text(), (samples / "jellyfish.json").read_text()]
+    frame = spark.createDataFrame(pa.table({"n": [0, 1], "text": texts}))
+    for place, (name, kind) in enumerate((("coco.json", "coco"), ("jellyfish.json", "labelbox-v1"))):
+        found = on_spark.parse(frame.where(f"n = {place}"), "text", kind, "labels", keep=["n"]).toArrow()
+        expected = annokit.read(samples / name).to_arrow("labels")
+        assert plain(found, "n", "source", "data_row_index") == plain(expected, "source", "data_row_index")
+        assert set(found["n"].to_pylist()) == {place}
