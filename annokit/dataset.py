@@ -42,10 +42,13 @@ def joined(outlines: Iterable[Outline]) -> Outline:
     >>> joined([found, found]).ontology == found.ontology
     True
     """
-    builder, keys = OntologyBuilder(), list[RowKey]()
-    for outline in outlines:
+    found = list(outlines)
+    keys = [key for outline in found for key in outline.keys]
+    if all(outline.ontology == found[0].ontology for outline in found):  # what the source declares, in full
+        return Outline(found[0].ontology if found else Ontology(), keys)
+    builder = OntologyBuilder()
+    for outline in found:
         builder.add_ontology(outline.ontology)
-        keys.extend(outline.keys)
     return Outline(builder.build(), keys)
 
 

@@ -120,6 +120,21 @@ def test_parts_of_a_dataset_are_the_whole(tmp_path: Path, label: str) -> None:
     assert joined([part.dataset().outline for part in parts]) == read(folder).outline
 
 
+def test_parts_of_a_pose_dataset_have_its_keypoints(data: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(data / "yolo/yolov8_pose", tmp_path / "pose")
+    more = "kpt_names: {0: [nose, left, right]}\nkpt_skeleton: {0: [[0, 1], [0, 2]]}\nlicence: ours\n"
+    (folder / "data.yaml").write_text((folder / "data.yaml").read_text() + more)
+    for kind, suffix in (("images", ".jpg"), ("labels", ".txt")):
+        [file] = (folder / kind / "train").iterdir()
+        for number in range(5):
+            shutil.copy(file, file.with_name(f"more{number}{suffix}"))
+    outlines = [part.dataset().outline for part in annokit.parts(folder, size=4096)]
+    assert len(outlines) == 6
+    assert joined(outlines) == read(folder).outline
+    assert joined(outlines).ontology.tools[0].keypoints == ("nose", "left", "right")
+    assert joined(outlines).ontology.extra
+
+
 @pytest.mark.parametrize("to", ["coco", "yolo"])
 def test_several_processes_convert_a_folder(tmp_path: Path, to: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pieces, "_PART", 4 * 4096)
