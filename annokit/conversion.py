@@ -285,6 +285,8 @@ def convert(
     """
     writer_of(to)  # an unknown target is said before anything is read
     opened = open_labels(source, options.get("limits", DEFAULT_LIMITS))
-    reading, options = divided_options(opened, format, to, options)
-    dataset = _read(opened, format, "raise", options.get("limits", DEFAULT_LIMITS), reading)
+    one = format is None and len(opened) == 1
+    name = detect_format(opened[0]).name if one else format  # once, since some are looked through for it
+    reading, options = divided_options(opened, name, to, options)
+    dataset = _read(opened, name, "raise", options.get("limits", DEFAULT_LIMITS), reading)
     return write(dataset, target, format=to, **options)

@@ -127,6 +127,7 @@ class _Pass:
         self.file, self.document, self.run = file, found.document, run
         self.annotations = found.document.annotations or []
         self.categories = {category.id: category for category in found.document.categories or ()}
+        self.tool_ids = {number: str(number) for number in self.categories}
         self.named_twice = {
             key for key, n in Counter(one.id for one in found.document.categories or ()).items() if n > 1
         }
@@ -139,14 +140,12 @@ class _Pass:
         waiting = self._grouped()
         for images in batched(self.document.images, _BATCH):
             with paused_gc():
-                found = [(image, pair) for image in images for pair in waiting.pop(image.id, ())]
-                shapes = shapes_of([pair[1] for _, pair in found])
-                made: dict[int, list[_Made]] = {}
-                for (image, (position, wire)), shape in zip(found, shapes, strict=True):
-                    one = self._annotation(image, position, wire, shape)
-                    if one is not None:
-                        made.setdefault(id(image), []).append(one)
-                rows = [self._row(image, made.get(id(image), ())) for image in images]
+                found = [waiting.pop(image.id, ()) for image in images]
+                shapes = iter(shapes_of([wire for pairs in found for _, wire in pairs]))
+                rows = []
+                for image, pairs in zip(images, found, strict=True):
+                    made = [self._annotation(image, *pair, next(shapes)) for pair in pairs]
+                    rows.append(self._row(image, [one for one in made if one is not None]))
             yield from rows
 
     def _row(self, image: Image, annotations: Sequence[_Made]) -> DataRow:
@@ -192,7 +191,7 @@ class _Pass:
             return None
         return ObjectAnnotation(
             tool_name=category.name,
-            tool_id=str(category.id),
+            tool_id=self.tool_ids[category.id],
             geometry=shape,
             id=_id(wire),
             box=None if wire.bbox is UNSET or isinstance(shape, Box) else _box(wire.bbox),
@@ -306,10 +305,12 @@ def _fault(image: Image, wire: Annotation, shape: Geometry) -> AnnokitError | No
     """What is wrong with an annotation whose shape could be read."""
     if wire.iscrowd is not UNSET and wire.iscrowd not in _CROWD:
         return DecodeError(f"expected iscrowd 0 or 1, got {shown(wire.iscrowd)}")
-    if wire.bbox is not UNSET and (max(wire.bbox) > FARTHEST or min(wire.bbox) < -FARTHEST):
-        return GeometryError(f"expected a bbox within {FARTHEST:.0f} of 0, got {shown(wire.bbox)}")
-    if wire.bbox is not UNSET and (wire.bbox[2] < 0 or wire.bbox[3] < 0):
-        return GeometryError(f"expected a bbox of a width and height from 0 on, got {shown(wire.bbox)}")
+    if wire.bbox is not UNSET:
+        x, y, width, height = wire.bbox
+        if not (
+            0 <= width <= FARTHEST and 0 <= height <= FARTHEST and abs(x) <= FARTHEST and abs(y) <= FARTHEST
+        ):
+            return _no_box(wire.bbox)
     if isinstance(shape, Mask) and image.height and image.width:
         size = (shape.height, shape.width)
         if size != (image.height, image.width):
@@ -317,6 +318,12 @@ def _fault(image: Image, wire: Annotation, shape: Geometry) -> AnnokitError | No
                 f"expected an RLE of the image's size {image.height, image.width}, got {size}"
             )
     return None
+
+
+def _no_box(bbox: tuple[float, float, float, float]) -> GeometryError:
+    if max(bbox) > FARTHEST or min(bbox) < -FARTHEST:
+        return GeometryError(f"expected a bbox within {FARTHEST:.0f} of 0, got {shown(bbox)}")
+    return GeometryError(f"expected a bbox of a width and height from 0 on, got {shown(bbox)}")
 
 
 def _posed(

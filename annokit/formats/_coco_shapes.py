@@ -84,8 +84,8 @@ def _boxed(annotation: Shaped, start: bytes) -> Box | GeometryError:
 def _checked(polygon: Polygon | AnnokitError) -> Polygon | AnnokitError:
     """A polygon of which every ring has three vertices at least."""
     if isinstance(polygon, Polygon):
-        single = len(polygon.ring_offsets) <= 2
-        fewest = len(polygon.coords) if single else int(np.diff(polygon.ring_offsets).min())
+        rings = polygon.ring_offsets
+        fewest = len(polygon.coords) if len(rings) <= 2 else int((rings[1:] - rings[:-1]).min())
         if fewest < 3:
             return GeometryError(f"expected 3 vertices or more in each ring, got {fewest}")
     return polygon
