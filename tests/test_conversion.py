@@ -227,9 +227,11 @@ def test_a_killed_conversion_leaves_the_old_output_or_the_new_one(
     annokit.convert(small, target, to=to, overwrite=True)
     moments = random.Random(7)
     outcomes = set()
-    for _ in range(10):
+    for share in sorted(
+        moments.uniform(0.1, 1.0) for _ in range(10)
+    ):  # late ones may leave the new one for good
         process = subprocess.Popen(arguments)
-        time.sleep(moments.uniform(0.3, 1.0) * whole)
+        time.sleep(share * whole)
         process.kill()
         process.wait()
         outcomes.add("old" if content(target) == old else "new")
