@@ -63,6 +63,7 @@ class Shards(DataSourceArrowWriter):
         writer = writer_of(self._format)
         if writer.place is not None:
             raise UsageError(f"{self._format} is no format of shards", hint="Spark writes Delta itself")
+        check_nested(columns)
         self._target = Path(local_path(given.take("path") or "")).absolute()
         ontology, classes = given.take("ontology"), given.take("classes")
         own = writer.options.__struct_fields__
@@ -78,7 +79,6 @@ class Shards(DataSourceArrowWriter):
         given.finish(known)
         if self._options.get("labels") not in (None, "all", "newest"):
             raise UsageError("expected labels all or newest: others ask for all rows at once")
-        check_nested(columns)
         self._overwrite = overwrite
         StagedFolder(self._target, overwrite=overwrite)  # what stands there is looked at before the job
         self._job = self._target.with_name(f".{self._target.name}.annokit-spark-{uuid.uuid4().hex}")

@@ -297,7 +297,7 @@ def test_wrong_orders_to_write(tmp_path: Path, options: dict[str, str], said: st
 
 
 def test_rows_of_other_tables_are_refused_with_what_to_do(tmp_path: Path) -> None:
-    source = AnnokitDataSource({"path": str(tmp_path / "out"), "format": "coco", "classes": "car"})
+    source = AnnokitDataSource({"path": str(tmp_path / "out"), "format": "coco"})
     with pytest.raises(UsageError, match=r"rows of the table nested.*annokit\.spark\.nest"):
         source.writer(from_arrow_schema(tables.SCHEMAS["annotations"]), False)
 
