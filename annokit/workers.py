@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from annokit.errors import AnnokitError, UsageError
+from annokit.io.gc import collect_rarely
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ProcessPoolExecutor
@@ -91,7 +92,7 @@ class Workers:
 
             self._strangers = set(multiprocessing.active_children())
             context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(self.count, mp_context=context, initializer=_end_with_parent)
+            self._pool = ProcessPoolExecutor(self.count, mp_context=context, initializer=_start)
         with _no_interrupt():
             return self._pool.submit(function, task)
 
@@ -122,8 +123,9 @@ def _dying() -> Iterator[None]:
         ) from error
 
 
-def _end_with_parent() -> None:
+def _start() -> None:
     """In a worker: end when the process that started it is gone, and leave Ctrl-C to it."""
+    collect_rarely()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_wait_for_parent, daemon=True).start()
 

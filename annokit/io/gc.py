@@ -6,7 +6,7 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["paused_gc", "rare_gc"]
+__all__ = ["collect_rarely", "paused_gc", "rare_gc"]
 
 _RARELY = 100_000, 20, 20
 
@@ -45,9 +45,14 @@ def rare_gc() -> Iterator[None]:
     ...     rows = [[n] for n in range(1000)]
     """
     before = gc.get_threshold()
-    if before[0]:  # 0 is never, and more seldom than we ask for
-        gc.set_threshold(*_RARELY)
+    collect_rarely()
     try:
         yield
     finally:
         gc.set_threshold(*before)
+
+
+def collect_rarely() -> None:
+    """`rare_gc` for good, in a process that does nothing else."""
+    if gc.get_threshold()[0]:  # 0 is never, and more seldom than we ask for
+        gc.set_threshold(*_RARELY)
