@@ -16,11 +16,12 @@ from annokit.report import Report
 from annokit.run import OnError, Run
 from annokit.workers import Workers
 
-__all__ = ["Parts", "outlines_of"]
+__all__ = ["PART", "Parts", "outlines_of"]
 
 R = TypeVar("R")
 
-_PART = 16 << 20
+PART = 16 << 20
+"""About how many bytes make a part."""
 
 
 class Parts:
@@ -40,7 +41,7 @@ class Parts:
 
     def __init__(self, dataset: Dataset, workers: Workers) -> None:
         self._dataset, self._workers = dataset, workers
-        self._groups = [list(whole.cut(_PART)) for whole in dataset.parts]
+        self._groups = [list(whole.cut(PART)) for whole in dataset.parts]
         self._parts = list(chain.from_iterable(self._groups))
 
     def outlines(self) -> list[Outline]:

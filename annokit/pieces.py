@@ -12,6 +12,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from annokit import passes
 from annokit.dataset import Dataset, Outline
 from annokit.errors import AccountingError
 from annokit.formats import Options, Pieces, Writer, writer_of
@@ -25,8 +26,6 @@ from annokit.steps import Steps
 from annokit.workers import Workers
 
 __all__ = ["write_rows"]
-
-_PART = 16 << 20
 
 
 def write_rows(
@@ -62,7 +61,7 @@ def _cut(dataset: Dataset, steps: Steps, writer: Writer[Any]) -> list[list[Part]
     """The parts of each source; nothing where the rows cannot be written apart."""
     if writer.pieces is None or not steps.row_by_row:
         return []
-    return [whole.cut(_PART) for whole in dataset.parts if isinstance(whole, Part)]
+    return [whole.cut(passes.PART) for whole in dataset.parts if isinstance(whole, Part)]
 
 
 def _check_finished(run: Run) -> None:
@@ -104,8 +103,8 @@ class _Job(NamedTuple):
         file = self.scratch / "job"
         file.write_bytes(pickle.dumps(self, pickle.HIGHEST_PROTOCOL))
         tasks = [(file, index) for index in range(len(self.parts))]
-        for part, (place, report) in zip(self.parts, workers.map(_work, tasks), strict=True):
-            run.advance(part.source.size)
+        for place, report, size in workers.map(_work, tasks):
+            run.advance(size)
             yield _unpickled(place), report
 
     def make(
@@ -139,14 +138,14 @@ def _job(file: Path) -> _Job:
     return job
 
 
-def _work(task: tuple[Path, int]) -> tuple[Path, Report]:
-    """In a worker: make the pieces of a part, in a file where the first process finds them."""
+def _work(task: tuple[Path, int]) -> tuple[Path, Report, int]:
+    """In a worker: make the pieces of a part, in a file where the first process finds them; and bytes that were read."""
     job, index = _job(task[0]), task[1]
-    report, place = Report(), job.scratch / f"{index}.pieces"
+    report, place, sizes = Report(), job.scratch / f"{index}.pieces", list[int]()
     with place.open("wb") as out:
-        for piece in job.make(index, report):
+        for piece in job.make(index, report, sizes.append):
             pickle.dump(piece, out, pickle.HIGHEST_PROTOCOL)
-    return place, report
+    return place, report, sum(sizes)
 
 
 def _unpickled(place: Path) -> Iterator[Any]:

@@ -151,16 +151,30 @@ def _planned(
 
 def _identity(opened: Sequence[Source], job: _Job, shard_size: int) -> dict[str, Any]:
     """What has to be the same for a run to be gone on with."""
+    options = {**job.groups[0][0].options, **job.options}
     return {
         "annokit": __version__,
-        "sources": [{"name": one.name, "sha256": _digest(one)} for one in opened],
+        "sources": [
+            {"name": one.name, "sha256": _digest(one), "beside": _beside(group[0])}
+            for one, group in zip(opened, job.groups, strict=True)
+        ],
         "to": job.format,
         "from": [group[0].format for group in job.groups],
         "shard_size": shard_size,
-        "options": {
-            name: repr(value) for name, value in sorted({**job.groups[0][0].options, **job.options}.items())
-        },
+        "options": {name: [repr(value), _named(value)] for name, value in sorted(options.items())},
     }
+
+
+def _beside(whole: Part) -> str | None:
+    """A hash of the folder of a file that stands for it, as YOLO's data.yaml does."""
+    file = whole.source.path
+    stands_for = whole.format == "yolo" and file is not None and not whole.source.is_dir
+    return _digest(Source(file.parent)) if stands_for and file is not None else None
+
+
+def _named(value: object) -> str | None:
+    """A hash of what an option names: masks, images, a manifest."""
+    return _digest(Source(value)) if isinstance(value, str) and Path(value).exists() else None
 
 
 def _digest(source: Source) -> str:

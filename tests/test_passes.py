@@ -29,7 +29,7 @@ from tests.insights.trees import private_workforce, write_tree
 
 @pytest.fixture(autouse=True)
 def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(passes, "_PART", 1 << 16)
+    monkeypatch.setattr(passes, "PART", 1 << 16)
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def _same(made: Callable[[int], Any], whole: Callable[[], Any], monkeypatch: pyt
     """What 1, 2 and 3 workers make, which is what is made of the whole."""
     one, two, three = (made(n) for n in (1, 2, 3))
     assert _bytes(one) == _bytes(two) == _bytes(three)
-    monkeypatch.setattr(passes, "_PART", 1 << 40)
+    monkeypatch.setattr(passes, "PART", 1 << 40)
     assert _bytes(one) == _bytes(whole())
     return one
 

@@ -210,3 +210,26 @@ def test_sizes_on_the_command_line(export: Path, tmp_path: Path) -> None:
     assert run("--shard-size", "0") == 2
     assert run("--shard-size", "8KiB") == 1  # a line was put aside
     assert (tmp_path / "o" / "part-00001.json").exists()
+
+
+def test_a_yolo_folder_whose_labels_changed_is_another_input(tmp_path: Path, samples: Path) -> None:
+    from annokit import shards
+    from annokit.io.source import Source
+
+    annokit.convert(samples / "coco.json", tmp_path / "in", to="yolo")
+    file = tmp_path / "in" / "data.yaml"
+
+    def identity() -> object:
+        opened = [Source(file)]
+        job = shards._planned(opened, "yolo", "coco", 1 << 20, {"sizes": str(tmp_path / "sizes.csv")})
+        return shards._identity(opened, job, 1 << 20)
+
+    (tmp_path / "sizes.csv").write_text("a.jpg,1,2")
+    before = identity()
+    assert identity() == before
+    (tmp_path / "sizes.csv").write_text("a.jpg,1,3")
+    assert identity() != before
+    (tmp_path / "sizes.csv").write_text("a.jpg,1,2")
+    label = next((tmp_path / "in" / "labels").rglob("*.txt"))
+    label.write_text("")
+    assert identity() != before

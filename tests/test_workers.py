@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import annokit
-from annokit import pieces, tables
+from annokit import passes, tables
 from annokit.dataset import joined
 from annokit.errors import DecodeError, LimitExceeded, UsageError
 from annokit.io.limits import Limits
@@ -32,7 +32,7 @@ TARGETS = {"coco": "out.json", "parquet": "out", "yolo": "out"}
 
 @pytest.fixture(autouse=True)
 def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pieces, "_PART", 4096)
+    monkeypatch.setattr(passes, "PART", 4096)
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_any_number_of_workers_writes_the_same_bytes(to: str, export: Path, tmp_
 def test_parts_say_what_the_whole_says(export: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _broken(export)
     parts = _converted(export, tmp_path / "parts", "coco", 1, on_error="quarantine")
-    monkeypatch.setattr(pieces, "_PART", 1 << 40)
+    monkeypatch.setattr(passes, "PART", 1 << 40)
     whole = _converted(export, tmp_path / "whole", "coco", 1, on_error="quarantine")
     assert parts["out.json"] == whole["out.json"]
     assert parts["out.json.quarantine.ndjson"] == whole["out.json.quarantine.ndjson"]

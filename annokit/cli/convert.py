@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from annokit.cli._options import WriteCommand, check_options
+from annokit.cli._options import WriteCommand, check_options, workers_option
 from annokit.cli._output import progress, say, say_json
 from annokit.cli._report import say_report
 
@@ -82,13 +82,7 @@ def _size(_ctx: click.Context, _param: click.Parameter, value: str | None) -> in
 @click.option("--strict", is_flag=True, help="Write nothing when anything would be lost.")
 @click.option("--overwrite", is_flag=True, help="Replace DST.")
 @click.option("--verify", is_flag=True, help="Read the output again before it takes its place.")
-@click.option(
-    "--workers",
-    type=click.IntRange(1),
-    default=1,
-    show_default=True,
-    help="How many processes share the work.",
-)
+@workers_option
 @click.option(
     "--shard-size",
     metavar="SIZE",

@@ -230,11 +230,10 @@ def _agreement(scores: Scores) -> _Agreement:
     """For every annotator the mean score with others in each data row."""
     pairs = scores.pairs
     values = pairs["score"].to_pylist()
-    per_row: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
+    per_row: defaultdict[tuple[str, tuple[str, str]], list[float]] = defaultdict(list)
     for side in ("annotator_a", "annotator_b"):
-        for name, row, value in zip(
-            pairs[side].to_pylist(), pairs["data_row_id"].to_pylist(), values, strict=True
-        ):
+        rows = zip(*(pairs[column].to_pylist() for column in ("data_row_id", "data_row")), strict=True)
+        for name, row, value in zip(pairs[side].to_pylist(), rows, values, strict=True):
             per_row[name, row].append(value)
     found: defaultdict[str, list[float]] = defaultdict(list)
     for (name, _), some in per_row.items():

@@ -128,7 +128,7 @@ class Shards(DataSourceArrowWriter):
             for number, one in enumerate(found):
                 (self._job / one.name).rename(place / f"part-{number:05d}{self._suffix}")
                 if number:
-                    one.account.kinds.pop("categories", None)  # the classes are those of all shards
+                    one.account.forget("categories")  # the classes are those of all shards
                 account.add(one.account)
             (place / "_SUCCESS").write_text(account.to_json(), encoding="utf-8", errors="backslashreplace")
         self.abort(messages)

@@ -51,6 +51,15 @@ def test_odd_annotators_are_flagged() -> None:
     assert wrong == {"1", "2"}
 
 
+def test_data_rows_of_one_id_and_two_names_are_two() -> None:
+    rows = [
+        row_of([radio("q", "x")], [radio("q", answer)], external_id=name)
+        for name, answer in (("a.jpg", "x"), ("b.jpg", "y"))
+    ]
+    compared = consensus.annotators(Dataset.from_rows(rows))["compared"].to_pylist()
+    assert compared == [2, 2]
+
+
 def test_thresholds_are_the_users() -> None:
     strict = consensus.Thresholds(too_fast=2.0)
     flags = consensus.annotators(job(), thresholds=strict)["flags"].to_pylist()

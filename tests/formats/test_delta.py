@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 import annokit
-from annokit import delta, pieces
+from annokit import delta, passes
 from annokit.cli import app
 from annokit.dataset import Dataset, Outline
 from annokit.diff import diff
@@ -514,7 +514,7 @@ def test_the_parts_of_a_source_are_one_table(
     samples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     annokit.convert(samples / "street.ndjson", tmp_path / "whole", to="delta", source_name="street")
-    monkeypatch.setattr(pieces, "_PART", 20_000)
+    monkeypatch.setattr(passes, "PART", 20_000)
     annokit.convert(samples / "street.ndjson", tmp_path / "parts", to="delta", source_name="street")
     whole, parts = (delta.scan(tmp_path / name).to_table() for name in ("whole", "parts"))
     assert whole.equals(parts)

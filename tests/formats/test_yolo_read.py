@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 import annokit
-from annokit import AnnokitError, Dataset, pieces
+from annokit import AnnokitError, Dataset, passes
 from annokit.dataset import joined
 from annokit.model import Box, DataRow, Keypoints, ObjectAnnotation, Polygon
 from annokit.run import Run
@@ -137,7 +137,7 @@ def test_parts_of_a_pose_dataset_have_its_keypoints(data: Path, tmp_path: Path) 
 
 @pytest.mark.parametrize("to", ["coco", "yolo"])
 def test_several_processes_convert_a_folder(tmp_path: Path, to: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pieces, "_PART", 4 * 4096)
+    monkeypatch.setattr(passes, "PART", 4 * 4096)
     folder = dataset(tmp_path / "in")
     for number in range(20):
         shutil.copy(folder / "images/train/a.jpg", folder / f"images/train/{number}.jpg")
