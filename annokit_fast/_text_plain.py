@@ -84,33 +84,33 @@ def _are_near(numbers: Array, limit: float) -> bool:
 
 def rows(classes: Array, values: Array, offsets: Array, scores: Array, decimals: int) -> list[bytes]:
     """The row of each object: its class, its values, its score unless that is NaN."""
-    numbers, bounds = values.tolist(), pairwise(offsets.tolist())
+    numbers, bounds, share = values.tolist(), pairwise(offsets.tolist()), _share(decimals)
     return [
-        b"%d%b%b\n" % (index, _shares(numbers[start:stop], decimals), _score(score, decimals))
+        (b"%d" + share * (stop - start) + b"%b\n") % (index, *numbers[start:stop], _score(score, share))
         for index, (start, stop), score in zip(classes.tolist(), bounds, scores.tolist(), strict=True)
     ]
 
 
 def pose_rows(classes: Array, values: Array, scores: Array, decimals: int) -> list[bytes]:
     """As `rows`: four values of a box, then of each keypoint two and a digit."""
+    share = _share(decimals)
     return [
-        b"%d%b%b%b\n"
-        % (index, _shares(row[:4], decimals), _keypoints(row[4:], decimals), _score(score, decimals))
+        (b"%d" + 4 * share + b"%b%b\n") % (index, *row[:4], _keypoints(row[4:], share), _score(score, share))
         for index, row, score in zip(classes.tolist(), values.tolist(), scores.tolist(), strict=True)
     ]
 
 
-def _shares(numbers: Sequence[float], decimals: int) -> bytes:
-    return b" %.*f" * len(numbers) % tuple(chain.from_iterable((decimals, number) for number in numbers))
+def _share(decimals: int) -> bytes:
+    """How a number is written: as ` %.6f`."""
+    return b" %%.%df" % decimals
 
 
-def _keypoints(numbers: Sequence[float], decimals: int) -> bytes:
-    triples = zip(numbers[::3], numbers[1::3], numbers[2::3], strict=True)
-    return b"".join(b"%b %d" % (_shares((x, y), decimals), seen) for x, y, seen in triples)
+def _keypoints(numbers: Sequence[float], share: bytes) -> bytes:
+    return (2 * share + b" %d") * (len(numbers) // 3) % tuple(numbers)
 
 
-def _score(score: float, decimals: int) -> bytes:
-    return b"" if math.isnan(score) else _shares((score,), decimals)
+def _score(score: float, share: bytes) -> bytes:
+    return b"" if math.isnan(score) else share % score
 
 
 def json_rings(coords: Array, ring_offsets: Array, text_offsets: Array) -> list[bytes]:

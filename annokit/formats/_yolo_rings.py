@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import islice, pairwise
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +18,6 @@ from numpy.typing import NDArray
 from annokit.geometry import ring_bounds
 from annokit.geometry.ragged import ends
 from annokit.model.base import Floats, Indices
-
-if TYPE_CHECKING:
-    import shapely
 
 __all__ = ["Parts", "clipped", "covers_nothing", "joined", "parts_within", "united"]
 
@@ -86,16 +83,23 @@ def united(shapes: Sequence[Parts]) -> list[Parts]:
     pairs = np.concatenate([found + first for found, first in zip(close.values(), firsts, strict=False)])
     owners = np.repeat(list(close), [len(found) for found in close.values()])
     overlap = set(owners[shapely.intersects(*areas[pairs.T])].tolist())
-    invalid = ~shapely.is_valid(areas)
-    areas[invalid] = shapely.make_valid(areas[invalid])
-    whole = {
-        index: shapely.union_all(areas[start:end])
-        for index, (start, end) in zip(close, pairwise(firsts), strict=True)
-        if index in overlap or len(close[index]) == _MANY_CLOSE
-    }
-    for index, parts in zip(whole, _parts_of(list(whole.values())), strict=True):
+    whole = [index for index, found in close.items() if index in overlap or len(found) == _MANY_CLOSE]
+    groups = np.repeat(list(close), [len(shapes[index]) for index in close])
+    inside = np.isin(groups, whole)
+    for index, parts in zip(whole, _parts_of(_unions(areas[inside], groups[inside])), strict=True):
         out[index] = parts
     return out
+
+
+def _unions(areas: NDArray[np.object_], groups: Indices) -> NDArray[np.object_]:
+    """The union of the areas of each group; the groups rise."""
+    import shapely
+
+    invalid = ~shapely.is_valid(areas)
+    areas[invalid] = shapely.make_valid(areas[invalid])
+    together = shapely.geometrycollections(areas, indices=np.unique(groups, return_inverse=True)[1])
+    unions: NDArray[np.object_] = shapely.union_all(together[:, None], axis=1)
+    return unions
 
 
 def _areas(parts: Parts) -> NDArray[np.object_]:
@@ -111,7 +115,7 @@ def _areas(parts: Parts) -> NDArray[np.object_]:
     return areas
 
 
-def _parts_of(areas: Sequence[shapely.Geometry]) -> list[Parts]:
+def _parts_of(areas: NDArray[np.object_]) -> list[Parts]:
     """The polygons in each of some areas: exterior and holes, without the vertex that closes them."""
     import shapely
 

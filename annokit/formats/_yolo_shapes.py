@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annokit.formats._yolo_rings import Parts, clipped, covers_nothing, joined, parts_within, united
-from annokit.geometry import mask_batch, object_boxes, outline_of, ring_areas, ring_bounds
+from annokit.geometry import box_rows, mask_batch, outline_of, ring_areas, ring_bounds
 from annokit.geometry.ragged import ends
 from annokit.model import Box, Geometry, Mask, ObjectAnnotation, Polygon, RotatedBox
 from annokit.model.base import Bools, Floats, Indices
@@ -47,10 +47,7 @@ class Drawn(msgspec.Struct, frozen=True):
 @np.errstate(invalid="ignore", over="ignore")  # coordinates that are not finite come out with a reason
 def boxes(objects: Sequence[ObjectAnnotation], sizes: Floats, decimals: int) -> Drawn:
     """The box of each object, in images of these widths and heights."""
-    found = object_boxes(objects)
-    nothing = Box(x=0.0, y=0.0, width=0.0, height=0.0)
-    rows = [(box.x, box.y, box.width, box.height) for box in (box or nothing for box in found)]
-    xywh = np.array(rows, np.float64).reshape(-1, 4)
+    xywh, _ = box_rows([one.geometry if one.box is None else one.box for one in objects])
     near, far = xywh[:, :2], xywh[:, :2] + xywh[:, 2:]
     low, high = np.clip(near, 0.0, sizes), np.clip(far, 0.0, sizes)
     extents = np.where((low == near) & (high == far), xywh[:, 2:], high - low)

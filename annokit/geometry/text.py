@@ -8,6 +8,7 @@ shape costs one shape.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from itertools import chain, pairwise
 from typing import TypeAlias, TypeVar
 
@@ -36,8 +37,6 @@ class _Point(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 
 _RINGS = msgspec.json.Decoder(list[list[float]])
 _POINTS = msgspec.json.Decoder(list[_Point])
-_PARTS = np.arange(4096)
-_PARTS.flags.writeable = False
 
 
 def parse_rings(texts: Sequence[Text]) -> list[Polygon | AnnokitError]:
@@ -129,9 +128,9 @@ def _polygon(text: Text) -> Polygon:
     return Polygon(coords=coords, ring_offsets=ends(lengths // 2), part_offsets=_parts(len(rings)))
 
 
+@lru_cache(64)
 def _parts(count: int) -> Indices:
-    if count < len(_PARTS):
-        return _PARTS[: count + 1]
+    """The offsets of parts of one ring each, shared by all polygons of so many."""
     parts = np.arange(count + 1)
     parts.flags.writeable = False
     return parts
