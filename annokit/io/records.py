@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+import numpy as np
+
 from annokit.errors import AnnokitError, DecodeError, InputError, LimitExceeded, Where
 from annokit.io.faults import BAD_JSON
 from annokit.io.limits import DEFAULT_LIMITS, Limits
-from annokit.io.lines import Block, Line
+from annokit.io.lines import Block, Line, newlines
 from annokit.io.salvage import Reject, decoder, salvage
 from annokit.io.source import Source
 
@@ -67,7 +69,8 @@ def decode_block(
 
 def _line_count(data: bytes) -> int:
     """How many lines there are, or -1 when some may be blank."""
-    return -1 if b"\n\n" in data else data.count(b"\n") + (not data.endswith(b"\n"))
+    found = newlines(data)
+    return -1 if (np.diff(found) == 1).any() else len(found) + (not data.endswith(b"\n"))
 
 
 def _decoded_line(
