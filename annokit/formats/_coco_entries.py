@@ -22,6 +22,9 @@ __all__ = ["entries", "own_keys"]
 _UNDRAWN = 65_535.0  # a square of that many pixels just fits in 32 bits
 _BOOKKEEPING = (POSITION, COUNTS)
 _Size = tuple[int | None, int | None]
+_Outlined = Polygon | RotatedBox  # unions that are asked for each object are made once
+_Drawn = Polygon | Box | RotatedBox
+_Pointed = Polygon | Keypoints
 
 
 def entries(
@@ -109,7 +112,7 @@ def _coordinates(shapes: Sequence[Geometry]) -> Floats:
 
 
 def _outline(shape: Geometry) -> Floats | None:
-    if isinstance(shape, Polygon | Keypoints):
+    if isinstance(shape, _Pointed):
         return shape.coords
     return shape.corners if isinstance(shape, RotatedBox) else None
 
@@ -146,7 +149,7 @@ def _fault_of_size(shape: Geometry, size: _Size) -> tuple[str, str]:
     if height is not None and width is not None:
         if height < 0 or width < 0 or max(height, width) >= 1 << 31 or height * width >= 1 << 32:
             return "image-size", "no image is that large"
-    elif isinstance(shape, Polygon | RotatedBox) and (_coordinates([shape]) > _UNDRAWN).any():
+    elif isinstance(shape, _Outlined) and (_coordinates([shape]) > _UNDRAWN).any():
         return "no-size", "it is too large to be drawn where the image size is not known"
     return "", ""
 
@@ -175,7 +178,7 @@ def _rasterised(
     """Areas of the objects that bring none; compressed runs of masks and of outlines written as runs."""
     areas: dict[int, float] = {}
     strings: dict[int, str] = {}
-    shapes: dict[int, Polygon | Box | RotatedBox] = {}
+    shapes: dict[int, _Drawn] = {}
     masks: dict[int, Mask] = {}
     for index, one in enumerate(objects):
         shape = one.geometry
@@ -184,9 +187,7 @@ def _rasterised(
         elif isinstance(shape, Keypoints) or (isinstance(shape, Box) and (_kept(one) or results)):
             box = boxes[index]  # no segmentation is made, so there are no pixels to count
             areas[index] = 0.0 if box is None else box.width * box.height
-        elif isinstance(shape, Polygon | Box | RotatedBox) and (
-            "area" not in _kept(one) or _as_runs(one, results)
-        ):
+        elif isinstance(shape, _Drawn) and ("area" not in _kept(one) or _as_runs(one, results)):
             shapes[index] = shape
     if shapes:
         canvas = np.array([_canvas(boxes[i], sizes[i]) for i in shapes], np.int64)
@@ -215,7 +216,7 @@ def _as_runs(one: ObjectAnnotation, results: bool) -> bool:
     shape = one.geometry
     if isinstance(shape, Polygon) and shape.has_holes:
         return True
-    return results and isinstance(shape, Polygon | RotatedBox) and not _kept(one)
+    return results and isinstance(shape, _Outlined) and not _kept(one)
 
 
 def _canvas(box: Box | None, size: _Size) -> tuple[int, int]:

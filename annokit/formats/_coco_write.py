@@ -45,6 +45,7 @@ _BATCH = 500
 _COMMA = b",\n"
 _ENCODER = msgspec.json.Encoder()
 _Writable = ObjectAnnotation | Classification
+_Shape = Polygon | Box | RotatedBox | Mask | Keypoints
 
 
 class WriteOptions(Options, frozen=True):
@@ -202,7 +203,7 @@ def _writable(row: DataRow, has_captions: bool, report: Report) -> list[_Writabl
         report.count("written", "labels")
         for annotation in label.annotations:
             code, why = _reason_against(annotation, row.asset, has_captions)
-            if not code and isinstance(annotation, ObjectAnnotation | Classification):
+            if not code and isinstance(annotation, _Writable):
                 kept.append(annotation)
                 if annotation.classifications or isinstance(annotation, Classification):
                     _lose_answers(annotation, row, report)
@@ -214,7 +215,7 @@ def _writable(row: DataRow, has_captions: bool, report: Report) -> list[_Writabl
 def _reason_against(annotation: Annotation, asset: Asset, has_captions: bool) -> tuple[str, str]:
     if isinstance(annotation, ObjectAnnotation):
         shape = annotation.geometry
-        if isinstance(shape, Polygon | Box | RotatedBox | Mask | Keypoints):
+        if isinstance(shape, _Shape):
             return _FITS if asset.shows(annotation) else _ELSEWHERE
         return _NOT_FETCHED if isinstance(shape, MaskReference) else _NO_SHAPE
     if isinstance(annotation, Classification):
