@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from annokit.dataset import Dataset, chained
@@ -15,7 +15,7 @@ from annokit.formats import parse_options, reader_of, writer_of
 from annokit.io.archives import open_source
 from annokit.io.gc import rare_gc
 from annokit.io.limits import DEFAULT_LIMITS, Limits
-from annokit.io.output import Staged, file_at, folder_at, staged
+from annokit.io.output import Staged, file_at, folder_at, scratch_folder, staged
 from annokit.io.place import beside
 from annokit.io.source import Readable, Source
 from annokit.model import DataRow
@@ -185,15 +185,15 @@ def write(
     if split and not writer.keeps_splits:
         raise UsageError(f"{format} has no place for splits, got {split!r}", hint="write each split apart")
     account = Report(source=dataset.source, target=os.fspath(target))
-    put_aside = file_at(
-        beside(target, ".quarantine.ndjson"), overwrite=overwrite, sources=dataset.paths, optional=True
-    )
-    told = file_at(report or beside(target, ".report.json"), overwrite=True, sources=dataset.paths)
     is_file = writer.target == "file" or (writer.target == "either" and Path(target).suffix == ".parquet")
     make: Callable[..., Staged] = file_at if is_file else folder_at
     if writer.place is not None:
         make = partial(writer.place, options=given, report=account)
     place = make(target, overwrite=overwrite, sources=dataset.paths)
+    put_aside = file_at(
+        beside(target, ".quarantine.ndjson"), overwrite=overwrite, sources=dataset.paths, optional=True
+    )
+    told = file_at(report or beside(target, ".report.json"), overwrite=True, sources=dataset.paths)
     steps = Steps(
         labels=labels,
         where=where,
@@ -206,12 +206,17 @@ def write(
         keyframes_within=keyframes_within,
         note_details=not writer.keeps_details,
     )
-    with staged(told, put_aside, place), Workers(workers) as pool, rare_gc():
+    with (
+        staged(told, put_aside, place),
+        scratch_folder(place.path.with_name(PurePath(place.target).name)) as scratch,
+        Workers(workers) as pool,  # ends before the folder goes in which it works
+        rare_gc(),
+    ):
         run = Run(
             on_error=on_error, report=account, quarantine=put_aside.path, limits=limits, progress=progress
         )
         with run:
-            write_rows(dataset, steps, format, place.path, given, run, pool)
+            write_rows(dataset, steps, format, place.path, scratch, given, run, pool)
         place.settle()
         account.check()
         if not is_part:

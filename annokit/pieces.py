@@ -17,7 +17,6 @@ from annokit.dataset import Dataset, Outline
 from annokit.errors import AccountingError
 from annokit.formats import Options, Pieces, Writer, writer_of
 from annokit.io.limits import Limits
-from annokit.io.output import scratch_folder
 from annokit.passes import outlines_of
 from annokit.reading import Part
 from annokit.report import Report
@@ -29,9 +28,16 @@ __all__ = ["write_rows"]
 
 
 def write_rows(
-    dataset: Dataset, steps: Steps, format: str, target: Path, options: Options, run: Run, workers: Workers
+    dataset: Dataset,
+    steps: Steps,
+    format: str,
+    target: Path,
+    scratch: Path,
+    options: Options,
+    run: Run,
+    workers: Workers,
 ) -> None:
-    """Lead a dataset through the steps and write it to `target`, accounted in `run`.
+    """Lead a dataset through the steps and write it to `target`, accounted in `run`; `scratch` is for what is on its way.
 
     Raises
     ------
@@ -49,12 +55,11 @@ def write_rows(
         writer.write(chosen, target, options, run)
         _check_finished(run)
         return
-    with scratch_folder(target) as scratch:
-        outlines = (dataset.outline, chosen.outline)
-        job = _Job(
-            parts, dataset.paths, outlines, steps, format, options, target, run.on_error, run.limits, scratch
-        )
-        writer.pieces.join(job.pieces(run, workers), chosen, target, options, run)
+    outlines = (dataset.outline, chosen.outline)
+    job = _Job(
+        parts, dataset.paths, outlines, steps, format, options, target, run.on_error, run.limits, scratch
+    )
+    writer.pieces.join(job.pieces(run, workers), chosen, target, options, run)
 
 
 def _cut(dataset: Dataset, steps: Steps, writer: Writer[Any]) -> list[list[Part]]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -23,10 +22,10 @@ from annokit.errors import UsageError, Where
 from annokit.formats import writer_of
 from annokit.io.limits import DEFAULT_LIMITS
 from annokit.io.lock import locked
-from annokit.io.output import StagedFile, StagedFolder, staged
-from annokit.io.place import refused, writing
+from annokit.io.output import StagedFile, StagedFolder, scratch_folder, staged
+from annokit.io.place import destination, refused, writing
 from annokit.io.source import Source
-from annokit.io.swap import remove
+from annokit.io.swap import clear_leftovers, remove
 from annokit.passes import outlines_of
 from annokit.reading import Labels, Part, divided_options, open_labels, wholes
 from annokit.report import Report
@@ -95,14 +94,19 @@ def convert_shards(
     """
     opened = open_labels(source, options.get("limits", DEFAULT_LIMITS))
     job = _planned(opened, format, to, shard_size, options)
+    identity = _identity(opened, job, shard_size)
+    if resume and _is_run(destination(target), identity):
+        return _account(job, destination(target))
     place = StagedFolder(target, overwrite=overwrite, sources=job.paths)
     folder = place.target.with_name(f"{place.target.name}.unfinished")
     beside = StagedFile(report or f"{place.target}.report.json", overwrite=True, sources=job.paths)
     with writing(place.target), locked(place.target):
-        _prepare(folder, _identity(opened, job, shard_size), resume=resume, overwrite=overwrite)
-        with Workers(workers) as pool:
-            _make(job, folder, pool, progress or (lambda _size: None))
-        account = _finish(job, folder)
+        clear_leftovers(place.target)
+        _prepare(folder, identity, resume=resume, overwrite=overwrite)
+        with scratch_folder(place.target) as scratch, Workers(workers) as pool:
+            _make(job, folder, scratch / "job", pool, progress or (lambda _size: None))
+        _settle(job, folder)
+        account = _account(job, folder)
         check_readable(account)
         account.target = os.fspath(target)
         place.path = folder
@@ -195,9 +199,8 @@ def _digest(source: Source) -> str:
 def _prepare(folder: Path, identity: Mapping[str, Any], *, resume: bool, overwrite: bool) -> None:
     """Make the folder for the shards, or go on with the one that is there."""
     known = folder / _RUN
-    text = msgspec.json.format(msgspec.json.encode(identity), indent=1) + b"\n"
     if folder.exists() and resume:
-        if not known.is_file() or known.read_bytes() != text:
+        if not _is_run(folder, identity):
             differs = _difference(known, identity)
             raise UsageError(
                 f"cannot go on: {differs} is not what it was",
@@ -211,16 +214,34 @@ def _prepare(folder: Path, identity: Mapping[str, Any], *, resume: bool, overwri
             raise refused(folder, "a run was cut short", hint=hint if known.is_file() else None)
         remove(folder)
     (folder / _REPORTS).mkdir(parents=True)
-    known.write_bytes(text)
+    known.write_bytes(_text(identity))
+
+
+def _is_run(folder: Path, identity: Mapping[str, Any]) -> bool:
+    """Whether a folder is of the run with this identity."""
+    known = folder / _RUN
+    return known.is_file() and known.read_bytes() == _text(identity)
+
+
+def _text(value: Mapping[str, Any]) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(value), indent=1) + b"\n"
 
 
 def _difference(known: Path, identity: Mapping[str, Any]) -> str:
     """What of the identity of a run has changed."""
     before = msgspec.json.decode(known.read_bytes()) if known.is_file() else {}
-    return next((name for name, value in identity.items() if before.get(name) != value), "run.json")
+    for name, value in identity.items():
+        if name == "options":
+            was = before.get(name, {})
+            changed = sorted(one for one in {*value, *was} if value.get(one) != was.get(one))
+            if changed:
+                return f"the option {changed[0]}"
+        elif before.get(name) != value:
+            return name
+    return _RUN
 
 
-def _make(job: _Job, folder: Path, pool: Workers, progress: Callable[[int], None]) -> None:
+def _make(job: _Job, folder: Path, file: Path, pool: Workers, progress: Callable[[int], None]) -> None:
     """Make the shards that are not there yet."""
     parts = job.parts
     missing = [index for index in range(len(parts)) if not (folder / job.name(index)).exists()]
@@ -228,12 +249,10 @@ def _make(job: _Job, folder: Path, pool: Workers, progress: Callable[[int], None
     if not missing:
         return
     _, outline = outlines_of(job.groups, pool)
-    with tempfile.TemporaryDirectory(prefix="annokit-") as scratch:
-        file = Path(scratch, "job")
-        file.write_bytes(pickle.dumps((job, outline, folder), pickle.HIGHEST_PROTOCOL))
-        made = pool.map(_shard, [(file, index) for index in missing])
-        for index, _ in zip(missing, made, strict=True):
-            progress(parts[index].source.size)
+    file.write_bytes(pickle.dumps((job, outline, folder), pickle.HIGHEST_PROTOCOL))
+    made = pool.map(_shard, [(file, index) for index in missing])
+    for index, _ in zip(missing, made, strict=True):
+        progress(parts[index].source.size)
 
 
 @lru_cache(maxsize=1)
@@ -253,25 +272,29 @@ def _shard(task: tuple[Path, int]) -> None:
     write(dataset, target, format=job.format, report=report, is_part=True, **job.options)
 
 
-def _finish(job: _Job, folder: Path) -> Report:
-    """The account of all shards, and the summary; what the run needed only for itself goes."""
+def _account(job: _Job, folder: Path) -> Report:
+    """The account of all shards."""
     account = Report(", ".join(dict.fromkeys(part.source.name for part in job.parts)))
-    entries = []
-    for index, part in enumerate(job.parts):
-        report = _placed(folder / _REPORTS / f"{index:05d}.json", job.name(index))
+    for index in range(len(job.parts)):
+        report = Report.from_json((folder / _REPORTS / f"{index:05d}.json").read_bytes())
         if index:
             report.forget("categories")  # every shard has them all
         account.add(report)
+    return account
+
+
+def _settle(job: _Job, folder: Path) -> None:
+    """Write the summary; the account of each shard says where it stays, and what killed runs left goes."""
+    entries = []
+    for index, part in enumerate(job.parts):
+        report = _placed(folder / _REPORTS / f"{index:05d}.json", job.name(index))
         span = part.source.span
         entry: dict[str, Any] = {"name": job.name(index), "source": part.source.name}
         entry |= {"start": span.start, "stop": span.stop} if span else {}
         entries.append(entry | {"data_rows": report.total("written", "data_rows")})
-    (folder / _SUMMARY).write_bytes(
-        msgspec.json.format(msgspec.json.encode({"shards": entries}), indent=1) + b"\n"
-    )
-    for left in folder.glob(".part-*"):  # by runs that were killed
+    (folder / _SUMMARY).write_bytes(_text({"shards": entries}))
+    for left in folder.glob(".part-*"):
         remove(left)
-    return account
 
 
 def _placed(file: Path, name: str) -> Report:

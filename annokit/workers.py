@@ -53,7 +53,7 @@ class Workers:
             raise UsageError(f"expected at least one worker, got {count}")
         self.count = count
         self._pool: ProcessPoolExecutor | None = None
-        self._strangers: set[Any] = set()
+        self._processes: set[Any] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -64,9 +64,7 @@ class Workers:
         if self._pool is None:
             return
         if kind is not None:
-            import multiprocessing
-
-            for process in set(multiprocessing.active_children()) - self._strangers:
+            for process in self._processes:
                 process.terminate()
         self._pool.shutdown(cancel_futures=True)
 
@@ -86,15 +84,18 @@ class Workers:
 
     def _submit(self, function: Callable[[T], R], task: T) -> Future[R]:
         """Hand a task over. A process is started here, if need be: none shall hear of Ctrl-C but this one."""
+        import multiprocessing
+
         if self._pool is None:
-            import multiprocessing
             from concurrent.futures import ProcessPoolExecutor
 
-            self._strangers = set(multiprocessing.active_children())
             context = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(self.count, mp_context=context, initializer=_start)
+        before = set(multiprocessing.active_children())
         with _no_interrupt():
-            return self._pool.submit(function, task)
+            future = self._pool.submit(function, task)
+        self._processes |= set(multiprocessing.active_children()) - before
+        return future
 
 
 @contextmanager

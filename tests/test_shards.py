@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -93,7 +94,7 @@ def _until_gone(folder: Path) -> None:
         time.sleep(0.1)
 
 
-def _cut_short(export: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _cut_short(export: Path, out: Path, monkeypatch: pytest.MonkeyPatch, **more: str) -> None:
     """A run that stopped after its second shard."""
     from annokit import shards
 
@@ -108,7 +109,7 @@ def _cut_short(export: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None
     with monkeypatch.context() as patched:
         patched.setattr(shards, "write", write)
         with pytest.raises(KeyboardInterrupt):
-            annokit.convert_shards(export, out, to="coco", shard_size=9000, on_error="skip")
+            annokit.convert_shards(export, out, to="coco", shard_size=9000, on_error="skip", **more)
 
 
 def test_only_what_is_missing_is_made_again(
@@ -137,8 +138,12 @@ def test_a_run_that_was_cut_short_is_not_touched_unless_it_is_said(
         annokit.convert_shards(export, out, to="coco", shard_size=9000, on_error="skip")
     annokit.convert_shards(export, out, to="coco", shard_size=9000, on_error="skip", overwrite=True)
     assert out.exists()
+    before = _content(out)
+    done = annokit.convert_shards(export, out, to="coco", shard_size=9000, on_error="skip", resume=True)
+    assert done.total("written", "data_rows") == len(list(annokit.read(export, on_error="skip")))
+    assert _content(out) == before
     with pytest.raises(OutputError, match="exists"):
-        annokit.convert_shards(export, out, to="coco", shard_size=9000, on_error="skip", resume=True)
+        annokit.convert_shards(export, out, to="coco", shard_size=9000, resume=True)
     again = annokit.convert_shards(export, out, to="coco", shard_size=5000, on_error="skip", overwrite=True)
     assert again.total("written", "data_rows") == len(list(annokit.read(export, on_error="skip")))
 
@@ -146,7 +151,7 @@ def test_a_run_that_was_cut_short_is_not_touched_unless_it_is_said(
 @pytest.mark.parametrize(
     ("what", "change"),
     [
-        ("options", {"split": None, "classes": ["car"]}),
+        ("the option classes", {"split": None, "classes": ["car"]}),
         ("shard_size", {"shard_size": 8000}),
         ("to", {"to": "yolo"}),
         ("sources", {}),
@@ -233,3 +238,22 @@ def test_a_yolo_folder_whose_labels_changed_is_another_input(tmp_path: Path, sam
     label = next((tmp_path / "in" / "labels").rglob("*.txt"))
     label.write_text("")
     assert identity() != before
+
+
+def test_masks_that_changed_are_another_input(
+    samples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    masks = tmp_path / "masks"
+    shutil.copytree(samples / "masks", masks)
+    _cut_short(samples / "street.ndjson", tmp_path / "out", monkeypatch, masks=str(masks))
+    next(masks.glob("*.png")).unlink()
+    with pytest.raises(UsageError, match="cannot go on: the option masks is not"):
+        annokit.convert_shards(
+            samples / "street.ndjson",
+            tmp_path / "out",
+            to="coco",
+            shard_size=9000,
+            on_error="skip",
+            resume=True,
+            masks=str(masks),
+        )

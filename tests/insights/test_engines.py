@@ -69,6 +69,7 @@ def test_duckdb_runs_its_script(case: Case) -> None:
 
 @pytest.mark.xdist_group("spark")
 def test_spark_runs_its_script(case: Case, spark: Any) -> None:
+    spark = spark.newSession()  # its views are not those of other tests
     script = sql_script("spark", job=case.job, tables=case.tables)
     made = {re.findall(r"TEMPORARY VIEW (\w+)", one)[0]: one for one in statements(script)}
     for name in ("annotations_raw", "answers", "answer_labels"):
