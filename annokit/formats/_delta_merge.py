@@ -158,17 +158,11 @@ def merged(table: DeltaTable, place: str, coming: Coming, delete_missing: str | 
 
 def _check_rows(rows: Sequence[_RowKey], found: _Table) -> None:
     """Refuse data rows that cannot be told apart, and a source that changed its name."""
-    seen: set[_RowKey] = set()
-    for key in rows:
-        if key in seen:
-            raise found.refused(
-                f"the data row {_named(key)} comes twice", "sources of one --source-name must not share ids"
-            )
-        if key in found.twice:
-            raise found.refused(
-                f"the table has the data row {_named(key)} twice", "--overwrite makes a version without"
-            )
-        seen.add(key)
+    twice = next((key for key in rows if key in found.twice), None)
+    if twice is not None:
+        raise found.refused(
+            f"the table has the data row {_named(twice)} twice", "--overwrite makes a version without"
+        )
     elsewhere = {row_id: source for source, row_id in found.rows}
     if not any(key in found.rows for key in rows):
         for source, row_id in rows:

@@ -223,6 +223,30 @@ def test_what_would_mix_is_refused_before_anything_is_written(
     assert sorted(path.name for path in table.parent.iterdir()) == ["labels", "labels.report.json"]
 
 
+@pytest.mark.parametrize("options", [{}, {"overwrite": True}, {"mode": "append"}])
+@pytest.mark.parametrize(
+    ("rows", "problem"),
+    [
+        ([row("r7", box(1)), row("r8"), row("r7", box(2))], "a: the data row r7 of a comes twice"),
+        ([row("r7", box(1, id="z"), box(2, id="z"))], "several annotations of id z in the data row r7 of a"),
+        ([row("r7", box(1, id="z"), box(2, id="z"), label=None)], "several annotations of id z"),
+    ],
+)
+def test_no_table_is_made_that_could_not_be_merged_into(
+    rows: list[DataRow], problem: str, options: dict[str, Any], table: Path
+) -> None:
+    target = table if options else table.with_name("first")
+    with pytest.raises(OutputError, match=problem):
+        put(rows, target, **options)
+    assert len(delta.history(table)) == 1
+    assert not table.with_name("first").exists()
+    unnamed = Label(id="m", annotations=(box(1), box(1), box(1, id="z")))  # "z" of another label is another
+    others = [
+        replace(one, labels=(Label(id="l", annotations=(box(1, id="z"),)), unnamed)) for one in rows[:1]
+    ]
+    put(others, target, **options)
+
+
 def test_a_table_in_which_ids_repeat_cannot_be_merged_into(table: Path) -> None:
     twice = delta.scan(table).to_table().slice(0, 1)
     write_deltalake(table, twice.set_column(2, "annotation_index", pa.array([9])), mode="append")
