@@ -13,7 +13,7 @@ import msgspec
 
 from annokit import ontology as ontologies
 from annokit.errors import InputError, UsageError, Where, shown
-from annokit.formats import Options, detect, get
+from annokit.formats import detect, get
 from annokit.io.archives import open_source
 from annokit.io.faults import BAD_JSON
 from annokit.io.remote import is_remote
@@ -54,8 +54,8 @@ def _bare(name: str) -> str:
     return name.lower().replace("_", "").replace("-", "")
 
 
-def typed(kind: type[Options], given: Mapping[str, str], what: str) -> dict[str, Any]:
-    """Options of a format out of texts: numbers, booleans, and JSON where there is a mapping or a list."""
+def typed(kind: type[msgspec.Struct], given: Mapping[str, str], what: str) -> dict[str, Any]:
+    """Options out of texts: numbers, booleans, and JSON where there is a mapping or a list."""
     values = {name: _plain(text) for name, text in given.items()}
     try:
         made = msgspec.convert(values, kind, strict=False)

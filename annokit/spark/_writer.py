@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,14 +16,16 @@ from pyspark.sql.datasource import DataSourceArrowWriter, WriterCommitMessage
 
 from annokit.conversion import write
 from annokit.dataset import Dataset, Outline, RowKey
-from annokit.errors import UsageError, Where, shown
-from annokit.formats import Options, writer_of
+from annokit.errors import OutputError, UsageError, Where, shown
+from annokit.formats import writer_of
 from annokit.io.output import StagedFolder, staged_folder
+from annokit.io.place import writing
 from annokit.model import Asset, DataRow, ObjectAnnotation, Ontology, Tool, Track
 from annokit.report import Report
 from annokit.run import Run
 from annokit.spark._nested import check_nested, rows_of
 from annokit.spark._options import Given, as_ontology, is_json, listed, local_path, typed
+from annokit.steps import Steps
 
 __all__ = ["Shards"]
 
@@ -32,17 +35,15 @@ _BY_NAME = ("conll", "geojson", "hf-ner", "labelbox", "labelbox-import", "labelb
 _NAMES = ("id", "global_key", "external_id", "uri")
 
 
-class _Steps(Options, frozen=True):
-    """What may be done to rows one by one on the way; parameters of `annokit.write` of these names."""
+class _Steps(Steps, frozen=True, kw_only=True):
+    """What may be done to rows on the way: parameters of `annokit.write` of these names."""
 
-    labels: str | None = None
-    where: str | None = None
-    rename: dict[str, str] = {}
-    split: str | None = None
-    seed: int = 0
-    video_frames: str | None = None
-    keyframes_within: float | None = None
     strict: bool = False
+
+
+_STEPS = tuple(
+    name for name in _Steps.__struct_fields__ if name != "note_details"
+)  # that is up to the format
 
 
 @dataclass
@@ -59,30 +60,31 @@ class Shards(DataSourceArrowWriter):
 
     def __init__(self, options: Mapping[str, str], columns: list[str], overwrite: bool) -> None:
         given = Given(options)
-        self._format = given.take("format") or ""
+        self._format = _format(given.take("format"))
         writer = writer_of(self._format)
         if writer.place is not None:
             raise UsageError(f"{self._format} is no format of shards", hint="Spark writes Delta itself")
         check_nested(columns)
-        self._target = Path(local_path(given.take("path") or "")).absolute()
-        ontology, classes = given.take("ontology"), given.take("classes")
         own = writer.options.__struct_fields__
-        known = ("format", "classes", "ontology", "repair", *_Steps.__struct_fields__, *own)
+        path, ontology, classes, repair = map(given.take, ("path", "ontology", "classes", "repair"))
+        steps, others = given.take_all(_STEPS), given.take_all(own)
+        given.finish(dict.fromkeys(("format", "ontology", *_STEPS, *own)))
         self._classes = None if classes is None else listed(classes)
         self._ontology = _ontology(self._format, ontology, self._classes)
-        repair = given.take("repair")
-        self._options = typed(_Steps, given.take_all(_Steps.__struct_fields__), "writing")
-        self._options |= typed(writer.options, given.take_all(own), f"writing {self._format}")
+        self._options = typed(_Steps, steps, "writing")
+        self._options |= typed(writer.options, others, f"writing {self._format}")
         self._options |= {"repair": listed(repair)} if repair is not None else {}
         if "ontology" in own and ontology is not None and not is_json(ontology):
             self._options["ontology"] = ontology  # labelbox-import takes schema ids from the file, too
-        given.finish(known)
         if self._options.get("labels") not in (None, "all", "newest"):
             raise UsageError("expected labels all or newest: others ask for all rows at once")
         self._overwrite = overwrite
-        StagedFolder(self._target, overwrite=overwrite)  # what stands there is looked at before the job
-        self._job = self._target.with_name(f".{self._target.name}.annokit-spark-{uuid.uuid4().hex}")
         self._suffix = writer.suffix if writer.target == "file" else ""
+        self._target = Path(local_path(path or "")).absolute()
+        self._job = self._target.with_name(f".{self._target.name}.annokit-spark-{uuid.uuid4().hex}")
+        with _placing(self._target):  # what cannot be put there is refused before the job
+            StagedFolder(self._target, overwrite=overwrite)
+            self._job.mkdir(parents=True)
 
     def write(self, iterator: Iterator[pa.RecordBatch]) -> WriterCommitMessage:
         """In a task: its rows as one dataset, made on this machine's disk and then moved beside the target."""
@@ -101,8 +103,9 @@ class Shards(DataSourceArrowWriter):
                 **self._options,
             )
             name = uuid.uuid4().hex  # of this attempt alone
-            self._job.mkdir(parents=True, exist_ok=True)
-            shutil.move(made, self._job / name)
+            with _placing(self._target):
+                self._job.stat()  # a folder would be moved to where there is none, too
+                shutil.move(made, self._job / name)
             return _Written(partition, name, account)
 
     def _dataset(self, spool: Path) -> Dataset:
@@ -124,7 +127,7 @@ class Shards(DataSourceArrowWriter):
             key=lambda one: one.partition,
         )
         account = Report(source="spark", target=str(self._target))
-        with staged_folder(self._target, overwrite=self._overwrite) as place:
+        with _placing(self._target), staged_folder(self._target, overwrite=self._overwrite) as place:
             for number, one in enumerate(found):
                 (self._job / one.name).rename(place / f"part-{number:05d}{self._suffix}")
                 if number:
@@ -136,6 +139,23 @@ class Shards(DataSourceArrowWriter):
     def abort(self, messages: list[WriterCommitMessage | None]) -> None:  # noqa: ARG002
         """On the driver: away with what tasks left, of attempts that failed, too."""
         shutil.rmtree(self._job, ignore_errors=True)
+
+
+@contextmanager
+def _placing(target: Path) -> Iterator[None]:
+    """What goes wrong at the target as an OutputError, and what to do about it in words of Spark."""
+    try:
+        with writing(target):
+            yield
+    except OutputError as error:
+        error.hint = error.hint and error.hint.replace("--overwrite", '.mode("overwrite")')
+        raise
+
+
+def _format(name: str | None) -> str:
+    if not name:
+        raise UsageError("expected the option format", hint='.option("format", "coco")')
+    return name
 
 
 def _ontology(format: str, ontology: str | None, classes: list[str] | None) -> Ontology | None:

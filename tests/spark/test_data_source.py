@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import pickle
@@ -25,6 +26,7 @@ from annokit import tables
 from annokit.errors import DecodeError, InputError, OutputError, UsageError
 from annokit.model import dump
 from annokit.spark import AnnokitDataSource
+from annokit.steps import Steps
 from tests.insights.trees import private_workforce, write_tree
 
 
@@ -262,11 +264,40 @@ def test_a_job_that_fails_leaves_nothing(export: Path, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["street.ndjson"]
 
 
+def test_a_place_that_cannot_be_made_is_said_before_the_job(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"^/proc/annokit: cannot write"):
+        shards(Path("/proc/annokit"), format="coco", classes="car")
+
+
+@pytest.mark.parametrize("format", ["coco", "yolo"])
+def test_a_task_without_the_place_says_so_and_makes_none(export: Path, tmp_path: Path, format: str) -> None:
+    """A disk that it does not share with the driver; or it comes after the job was given up."""
+    writer = shards(tmp_path / "out", format=format, classes="car")
+    writer.abort([])
+    with pytest.raises(OutputError, match="out: cannot write: No such file"):
+        task(writer, *nested(export))
+    assert [path.name for path in tmp_path.iterdir()] == ["street.ndjson"]
+
+
+def test_shards_that_went_away_end_the_commit(export: Path, tmp_path: Path) -> None:
+    writer = shards(tmp_path / "out", format="coco", classes="car")
+    message = task(writer, *nested(export))
+    writer.abort([])
+    with pytest.raises(OutputError, match="out: cannot write"):
+        writer.commit([message])
+    assert [path.name for path in tmp_path.iterdir()] == ["street.ndjson"]
+
+
+def test_every_step_of_a_write_is_an_option() -> None:
+    taken = set(inspect.signature(annokit.write).parameters)
+    assert set(Steps.__struct_fields__) - taken == {"note_details"}
+
+
 def test_what_stands_there_is_replaced_only_if_it_is_ours(export: Path, tmp_path: Path) -> None:
     writer = shards(tmp_path / "out", format="coco", classes="car")
     writer.commit([task(writer, *nested(export))])
     before = contents(tmp_path / "out")
-    with pytest.raises(OutputError, match="it exists"):
+    with pytest.raises(OutputError, match=r'it exists \(\.mode\("overwrite"\) replaces it'):
         shards(tmp_path / "out", format="coco", classes="car")
     writer = shards(tmp_path / "out", overwrite=True, format="coco", classes="person")
     assert contents(tmp_path / "out") == before
@@ -281,7 +312,9 @@ def test_what_stands_there_is_replaced_only_if_it_is_ours(export: Path, tmp_path
     ("options", "said"),
     [
         ({"format": "coco"}, r"expected the classes of coco.*annokit.spark.ontology\(df\)"),
-        ({}, "no format is called ''"),
+        ({}, "expected the option format"),
+        ({"format": "coco", "ontologyy": "x"}, "no option is called 'ontologyy'.*keyframes_within"),
+        ({"format": "coco", "classes": "car", "noteDetails": "true"}, "no option is called 'notedetails'"),
         ({"format": "geotiff"}, "geotiff can be read, not written"),
         ({"format": "yolo", "classes": "car", "decimals": "99"}, "decimals"),
         ({"format": "yolo", "classes": "car", "ontologyy": "x"}, "no option is called 'ontologyy'"),
