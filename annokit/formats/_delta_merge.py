@@ -58,12 +58,15 @@ class Plan(NamedTuple):
         Which that come the table has.
     missing : int
         How many the table has that no longer come, whether they are to go or not.
+    elsewhere : int
+        How many data rows are new, but their ids are in the table, of another source.
     """
 
     places: _Ints
     gone: _Ints
     known: np.ndarray[tuple[int], np.dtype[np.bool_]]
     missing: int
+    elsewhere: int = 0
 
 
 class _Table:
@@ -130,7 +133,7 @@ def merged(table: DeltaTable, place: str, coming: Coming, delete_missing: str | 
         seems to be in the table by another name.
     """
     found = _Table(table, place)
-    _check_rows(coming.rows, found)
+    elsewhere = _check_rows(coming.rows, found)
     before, arrived = _Entries(found.annotations()), _Entries(coming.annotations)
     places = _places(coming.annotations)
     missing: list[_Ints] = []
@@ -153,25 +156,26 @@ def merged(table: DeltaTable, place: str, coming: Coming, delete_missing: str | 
         missing.append(_rows_gone(before.table, coming.rows, found))
     all_missing = np.concatenate([_none(), *missing])
     gone = all_missing if delete_missing else _none()
-    return Plan(places, gone, known, len(all_missing))
+    return Plan(places, gone, known, len(all_missing), elsewhere)
 
 
-def _check_rows(rows: Sequence[_RowKey], found: _Table) -> None:
-    """Refuse data rows that cannot be told apart, and a source that changed its name."""
+def _check_rows(rows: Sequence[_RowKey], found: _Table) -> int:
+    """Refuse data rows that cannot be told apart, and a source that changed its name; how many may have."""
     twice = next((key for key in rows if key in found.twice), None)
     if twice is not None:
         raise found.refused(
             f"the table has the data row {_named(twice)} twice", "--overwrite makes a version without"
         )
-    elsewhere = {row_id: source for source, row_id in found.rows}
-    if not any(key in found.rows for key in rows):
-        for source, row_id in rows:
-            if row_id in elsewhere:
-                other = shown(elsewhere[row_id])
-                raise found.refused(
-                    f"none of the data rows of {shown(source)} is in the table, but their ids are, of {other}",
-                    f"is it a later state of that? then --source-name {other}; else --mode append",
-                )
+    sources = {row_id: source for source, row_id in found.rows}
+    moved = [key for key in rows if key not in found.rows and key[1] in sources]
+    if moved and not any(key in found.rows for key in rows):
+        source, row_id = moved[0]
+        other = shown(sources[row_id])
+        raise found.refused(
+            f"none of the data rows of {shown(source)} is in the table, but their ids are, of {other}",
+            f"is it a later state of that? then --source-name {other}; else --mode append",
+        )
+    return len(moved)
 
 
 def _check_ids(entries: Iterable[_Entry], key: _RowKey, found: _Table) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from itertools import chain
 from pathlib import Path, PurePosixPath
@@ -17,7 +18,16 @@ from annokit.dataset import Dataset, chained
 from annokit.errors import UsageError, shown
 from annokit.formats._delta_changes import changed
 from annokit.formats._delta_merge import Coming, Plan, appended, merged
-from annokit.formats._delta_table import KEYS, ONTOLOGY, VERSION, is_table, opened, reaching, stated_ontology
+from annokit.formats._delta_table import (
+    KEYS,
+    ONTOLOGY,
+    VERSION,
+    check_name,
+    is_table,
+    opened,
+    reaching,
+    stated_ontology,
+)
 from annokit.formats._delta_write import DATA_ROWS
 from annokit.formats._parquet_write import ONTOLOGY as PARQUET_ONTOLOGY
 from annokit.io.output import Staged
@@ -62,14 +72,18 @@ class DeltaPlace(Staged):
             raise UsageError(f"--overwrite and --mode {mode} do not go together", hint="give one of them")
         if delete_missing is not None and mode != "merge":
             raise UsageError("--delete-missing needs --mode merge")
+        if not target:
+            raise UsageError("expected a folder or an address to write to, got an empty name")
         self._mode, self._delete_missing, self._report = mode, delete_missing, report
         url = address(target)
         self._is_remote = url is not None
         self.target = PurePosixPath(url) if url else destination(target)
         self._place = url or str(self.target)
+        check_name(self._place)
         self._table = self._found(overwrite)
         self._plan: Plan | None = None
         self._changed = np.empty(0, np.bool_)
+        self._names: dict[str, str] = {}
         room = Path(tempfile.gettempdir(), "delta") if self._is_remote else Path(self.target)
         self._folder = staging_path(room, "staging-")
         self.path = self._folder / "annotations.parquet"
@@ -110,9 +124,11 @@ class DeltaPlace(Staged):
 
     def settle(self) -> None:
         """Find the annotations in the table and account what will become of those it has."""
+        rows = pq.read_table(self._folder / DATA_ROWS)
+        self._names = _file_names(rows["source"].unique().to_pylist())
         if self._table is None or self._mode is None:
             return
-        rows = pq.read_table(self._folder / DATA_ROWS)
+        rows = rows.set_column(0, "source", _renamed(rows["source"], self._names))
         keys = pq.read_table(self.path, columns=[*KEYS, "label_id", "annotator_id", "id", "frame"])
         coming = Coming(list(zip(*(column.to_pylist() for column in rows.columns), strict=True)), keys)
         if self._mode == "append":
@@ -139,6 +155,9 @@ class DeltaPlace(Staged):
         for code, which, message in notes:
             if n := int(np.sum(which)):
                 self._report.note(code, "annotations", message, n=n)
+        if plan.elsewhere:
+            message = "new here, but the table has their ids, of another source: is --source-name right?"
+            self._report.note("merge-other-source", "data_rows", message, n=plan.elsewhere)
 
     def finish(self) -> None:
         """Commit."""
@@ -210,6 +229,7 @@ class DeltaPlace(Staged):
                     places = self._plan.places[first : first + len(batch)]
                     columns |= {name: pa.array(places[:, at]) for at, name in enumerate(KEYS)}
                 first += len(batch)
+                columns["source"] = _renamed(columns["source"], self._names)
                 yield pa.record_batch([columns[name] for name in _SCHEMA.names], _SCHEMA)
 
     def _commit(self) -> CommitProperties:
@@ -228,6 +248,17 @@ class DeltaPlace(Staged):
             "annokit.source": shown(self._report.source, 1000),
         }
         return CommitProperties(custom_metadata=said, max_commit_retries=0)
+
+
+def _file_names(sources: list[str | None]) -> dict[str, str]:
+    """For paths, the names of their files, however they were typed; paths stay where two have one name."""
+    names = {source: Path(source).name if Path(source).exists() else source for source in sources if source}
+    several = Counter(names.values())
+    return {source: name for source, name in names.items() if several[name] == 1 and name != source}
+
+
+def _renamed(sources: pa.Array, names: Mapping[str, str]) -> pa.Array:
+    return pa.array([names.get(one, one) for one in sources.to_pylist()], pa.string()) if names else sources
 
 
 def _properties() -> WriterProperties:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from annokit.errors import AnnokitError, InputError, OutputError, UnsafeInput, UsageError, Where, shown
+from annokit.io.remote import is_remote
 from annokit.model import Ontology, parse
 from annokit.tables import SCHEMAS, check_version, conform
 
@@ -20,6 +23,7 @@ __all__ = [
     "KEYS",
     "ONTOLOGY",
     "VERSION",
+    "check_name",
     "commits",
     "is_table",
     "opened",
@@ -35,6 +39,25 @@ ONTOLOGY, VERSION = "annokit.ontology", "annokit.schema_version"
 """Under these a commit says the classes, as JSON, and the version of the schema."""
 
 _OUTSIDE = re.compile(r"^/|^[A-Za-z][A-Za-z0-9+.-]*:|(?:^|/)\.\.(?:/|$)|\\|%2[eE]|%5[cC]|%2[fF]")
+
+_UNKNOWN = re.compile(r"[\[\]^|?#%\x00-\x1f\x7f]" if os.name == "nt" else r"[\[\]^|?#%\\\x00-\x1f\x7f]")
+"""delta-rs makes a URL of a path, and takes these for something else, or panics."""
+
+
+def check_name(place: str) -> None:
+    """Refuse a path that delta-rs would not find again.
+
+    Raises
+    ------
+    UsageError
+        A character in it.
+    """
+    found = None if is_remote(place) else _UNKNOWN.search(str(Path(place).absolute()))
+    if found is not None:
+        raise UsageError(
+            f"a Delta table cannot lie in a folder with {found[0]!r} in its path: {shown(place)}",
+            hint="rename the folder",
+        )
 
 
 def is_table(place: str) -> bool:
@@ -103,6 +126,7 @@ def _plain(field: pa.Field) -> pa.Field:
 @contextmanager
 def reaching(place: str, version: int | None = None, *, writing: bool = False) -> Iterator[None]:
     """Turn what delta-rs says into an InputError, or into an OutputError."""
+    check_name(place)
     faults = _deltalake().exceptions
     kind: type[AnnokitError] = OutputError if writing else InputError
     problem, hint = "cannot write: {}" if writing else "expected a whole Delta table: {}", None

@@ -268,6 +268,53 @@ def test_a_later_export_under_another_name_is_the_same_source(samples: Path, tmp
     assert len(list(annokit.read(tmp_path / "t"))) == len(list(annokit.read(first)))
 
 
+def test_a_source_is_the_same_however_its_path_is_typed(
+    samples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("x", "y"):
+        (tmp_path / folder).mkdir()
+        shutil.copy(samples / "street.ndjson", tmp_path / folder)
+    monkeypatch.chdir(tmp_path / "x")
+    annokit.convert("street.ndjson", "t", to="delta", labels="all")
+    for typed in ("./street.ndjson", str(tmp_path / "x" / "street.ndjson")):
+        with pytest.raises(OutputError, match=r"of street\.ndjson already"):
+            annokit.convert(typed, "t", to="delta", labels="all", mode="append")
+        annokit.convert(typed, "t", to="delta", labels="all", mode="merge")
+    assert len(delta.history("t")) == 1
+    monkeypatch.chdir(tmp_path)
+    both = ["x/street.ndjson", "y/street.ndjson"]
+    annokit.convert(both, "both", to="delta", labels="all")
+    assert {one.source for one in annokit.read("both")} == set(both)
+
+
+def test_ids_of_another_source_are_counted(table: Path) -> None:
+    put([row("r1", box(7, id="a"), source="b")], table, mode="append")
+    report = put([row("r1", box(7, id="a"), source="b"), row("r2", source="b")], table, mode="merge")
+    assert noted(report) == {"merge-equal": 1, "merge-other-source": 1}
+
+
+@pytest.mark.parametrize("name", ["a[b]", "a%41", "a%20b", "a#b", "a^b", "a\nb"])
+def test_folders_whose_names_the_engine_takes_for_something_else(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).mkdir()
+    for place in (tmp_path / name, tmp_path / name / "t"):
+        for call in (lambda at: put([row("r1")], at), delta.history, delta.scan):
+            with pytest.raises(UsageError, match="cannot lie in a folder with '"):
+                call(place)
+    (tmp_path / name / "_delta_log").mkdir()
+    with pytest.raises(UsageError, match="cannot lie in a folder with '"):
+        annokit.read(tmp_path / name, format="delta")
+
+
+def test_an_empty_target_is_not_the_current_folder(
+    samples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["convert", str(samples / "street.ndjson"), "", "--to", "delta"])
+    assert result.exit_code == 2
+    assert "got an empty name" in result.output
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_column_more_and_a_column_less(table: Path) -> None:
     """A newer annokit, or the user, added a column; an older one knew fewer."""
     known = delta.scan(table).to_table()
