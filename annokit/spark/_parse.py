@@ -58,9 +58,10 @@ def parse(
     table : str
         As the option `table` of the data source; with `problems`, what cannot be read.
     keep : sequence of str
-        Columns of `df` that stand first in the result, beside what their row made.
+        Columns of `df` that stand first in the result, beside what their row made. A key among them tells which cell a
+        problem is in.
     ontology : str, optional
-        For the table `silver`, which needs it: a file, or JSON. `annokit.spark.silver` finds it in a job of its own.
+        For the table `silver`, which needs it: a file, or JSON; `annokit.spark.ontology` finds it in the table `nested`.
     on_error : {"raise", "skip"}
         Of a document that cannot be read: end with its place, or leave it out; then it stands in `problems`.
     **options
@@ -80,6 +81,9 @@ def parse(
     if on_error not in ("raise", "skip"):
         raise UsageError(f"expected on_error raise or skip, got {on_error!r}")
     name = table_name(table)
+    if name == "silver" and ontology is None:
+        hint = 'ontology=annokit.spark.ontology(annokit.spark.parse(df, column, format, "nested"))'
+        raise UsageError("expected an ontology, of which silver has its columns", hint=hint)
     parse_options(reader_of(format).options, options, f"reading {format}")
     found = as_ontology(ontology) if ontology is not None else None
     made = PROBLEMS if name == "problems" else named_schema(name, found)
@@ -150,7 +154,7 @@ class _Task:
             return list(self._part(document).dataset().rows(Run(on_error="skip" if self._skip else "raise")))
         except AnnokitError as error:
             beside = ", ".join(f"{name}={shown(kept[name][place].as_py())}" for name in kept.schema.names)
-            error.where = error.where.at(file=f"{self._column} ({beside})" if beside else self._column)
+            error.where = error.where.at(file=f"{self._column} ({beside or _opening(document)})")
             raise
 
     def _problems(self, documents: _Documents, kept: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
@@ -163,6 +167,11 @@ class _Task:
         source = Source(data)
         source.name = self._column
         return Part(source, self._format, self._options)
+
+
+def _opening(document: bytes) -> str:
+    """How a document begins: what there is to find it by where nothing is kept beside it."""
+    return shown(document[:400].decode(errors="replace"))
 
 
 def _documents(column: pa.Array) -> _Documents:

@@ -191,6 +191,17 @@ def test_json_in_a_column(spark: Any, export: Path) -> None:
     assert (bad["job"], bad["raw"]) == (len(cells) - 1, cells[-1].encode())
     with pytest.raises(Exception, match=rf"payload \(job={len(cells) - 1}\):1.*expected str, got int"):
         on_spark.parse(frame, "payload", "labelbox", keep=["job"]).toArrow()
+    with pytest.raises(Exception, match=r'payload \(\{"data_row": \{"id": 7\}\}\):1.*expected str, got int'):
+        on_spark.parse(frame, "payload", "labelbox").toArrow()
+
+
+def test_silver_of_json_in_a_column(spark: Any, export: Path) -> None:
+    frame = spark.createDataFrame(pa.table({"payload": export.read_text().splitlines()}))
+    text = on_spark.ontology(on_spark.parse(frame, "payload", "labelbox", "nested"))
+    found = on_spark.parse(frame, "payload", "labelbox", "silver", ontology=text).toArrow()
+    assert plain(found, "source", "data_row_index") == plain(
+        annokit.read(export).to_arrow("silver"), "source", "data_row_index"
+    )
 
 
 def test_wrong_calls_are_said_before_any_job(spark: Any, nested: Any, export: Path) -> None:
@@ -205,7 +216,7 @@ def test_wrong_calls_are_said_before_any_job(spark: Any, nested: Any, export: Pa
         on_spark.nest(nested, nested)
     with pytest.raises(UsageError, match="expected a method"):
         on_spark.aggregate(marks, "data_row_id", "annotator_id", "tool_name", method="vote")  # type: ignore[arg-type]
-    with pytest.raises(UsageError, match="expected an ontology"):
+    with pytest.raises(UsageError, match=r"expected an ontology.*spark\.ontology\(annokit\.spark\.parse\("):
         on_spark.parse(marks, "name", "labelbox", "silver")
     with pytest.raises(UsageError, match="the table has a column tool_name, too"):
         on_spark.parse(marks, "name", "labelbox", keep=["tool_name"])
