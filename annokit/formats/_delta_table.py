@@ -79,6 +79,8 @@ def opened(place: str, version: int | None = None) -> DeltaTable:
         It has files outside of its folder.
     """
     where = Where(place)
+    if version is not None:
+        _check_version(place, version)
     with reaching(place, version):
         table: DeltaTable = _deltalake().DeltaTable(place, version=version)
         files = [str(path) for path in pa.table(table.get_add_actions())["path"].to_pylist()]
@@ -92,6 +94,18 @@ def opened(place: str, version: int | None = None) -> DeltaTable:
     check_version({VERSION.encode(): str(known).encode()}, where)
     conform(pa.RecordBatch.from_pylist([], schema), "annotations", where)
     return table
+
+
+def _check_version(place: str, version: int) -> None:
+    with reaching(place):
+        newest = _deltalake().DeltaTable(place)
+    if not 0 <= version <= newest.version():
+        first = min((int(one["version"]) for one in commits(place)), default=0)
+        raise InputError(
+            f"expected a version from {first} to {newest.version()}, got {version}",
+            where=Where(place),
+            hint="annokit versions lists them",
+        )
 
 
 def stated_ontology(place: str, version: int) -> Ontology | None:
@@ -127,6 +141,8 @@ def _plain(field: pa.Field) -> pa.Field:
 def reaching(place: str, version: int | None = None, *, writing: bool = False) -> Iterator[None]:
     """Turn what delta-rs says into an InputError, or into an OutputError."""
     check_name(place)
+    if not writing and not is_remote(place) and Path(place).is_file():
+        raise InputError("expected the folder of a Delta table, got a file", where=Where(place))
     faults = _deltalake().exceptions
     kind: type[AnnokitError] = OutputError if writing else InputError
     problem, hint = "cannot write: {}" if writing else "expected a whole Delta table: {}", None

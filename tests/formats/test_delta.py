@@ -464,8 +464,14 @@ def test_folders_that_are_no_such_table(tmp_path: Path, table: Path) -> None:
         annokit.read(tmp_path / "sales")
     with pytest.raises(DecodeError, match="data_row_index"):
         put([row("r1")], tmp_path / "sales", overwrite=True)
-    with pytest.raises(InputError, match=r"is there a version 7\? annokit versions lists them"):
+    for version in (1, 99, -1):
+        with pytest.raises(InputError, match=rf"labels: expected a version from 0 to 0, got {version} "):
+            delta.scan(table, version)
+    with pytest.raises(InputError, match=r"from 0 to 0, got 7 \(annokit versions lists them\)"):
         annokit.read(table, version=7)
+    for call in (delta.history, delta.scan):
+        with pytest.raises(InputError, match="expected the folder of a Delta table, got a file"):
+            call(table.with_name("labels.report.json"))
     with pytest.raises(InputError, match="expected a Delta table, got none"):
         delta.history(tmp_path / "nowhere")
     with pytest.raises(InputError, match="expected the folder of a Delta table"):
