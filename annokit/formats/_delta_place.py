@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
@@ -252,9 +252,16 @@ class DeltaPlace(Staged):
 
 def _file_names(sources: list[str | None]) -> dict[str, str]:
     """For paths, the names of their files, however they were typed; paths stay where two have one name."""
-    names = {source: Path(source).name if Path(source).exists() else source for source in sources if source}
+    names = {source: _file_name(source) for source in sources if source}
     several = Counter(names.values())
     return {source: name for source, name in names.items() if several[name] == 1 and name != source}
+
+
+def _file_name(source: str) -> str:
+    with suppress(OSError):  # a name from elsewhere may be too long for a path
+        if Path(source).exists():
+            return Path(source).absolute().name or source
+    return source
 
 
 def _renamed(sources: pa.Array, names: Mapping[str, str]) -> pa.Array:

@@ -281,6 +281,9 @@ def test_a_source_is_the_same_however_its_path_is_typed(
             annokit.convert(typed, "t", to="delta", labels="all", mode="append")
         annokit.convert(typed, "t", to="delta", labels="all", mode="merge")
     assert len(delta.history("t")) == 1
+    others = [row("r1", box(1, id="a"), source="."), row("r1", box(1, id="a"), source="s" * 300)]
+    put(others, tmp_path / "others")
+    assert {one.source for one in annokit.read(tmp_path / "others")} == {"x", "s" * 300}
     monkeypatch.chdir(tmp_path)
     both = ["x/street.ndjson", "y/street.ndjson"]
     annokit.convert(both, "both", to="delta", labels="all")
