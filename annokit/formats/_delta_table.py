@@ -141,12 +141,12 @@ def _plain(field: pa.Field) -> pa.Field:
 def reaching(place: str, version: int | None = None, *, writing: bool = False) -> Iterator[None]:
     """Turn what delta-rs says into an InputError, or into an OutputError."""
     check_name(place)
-    if not writing and not is_remote(place) and Path(place).is_file():
-        raise InputError("expected the folder of a Delta table, got a file", where=Where(place))
     faults = _deltalake().exceptions
     kind: type[AnnokitError] = OutputError if writing else InputError
     problem, hint = "cannot write: {}" if writing else "expected a whole Delta table: {}", None
     try:
+        if not writing and not is_remote(place) and Path(place).is_file():
+            raise InputError("expected the folder of a Delta table, got a file", where=Where(place))
         yield
     except faults.TableNotFoundError as error:
         raise kind("expected a Delta table, got none", where=Where(place)) from error

@@ -472,6 +472,8 @@ def test_folders_that_are_no_such_table(tmp_path: Path, table: Path) -> None:
             delta.scan(table, version)
     with pytest.raises(InputError, match=r"from 0 to 0, got 7 \(annokit versions lists them\)"):
         annokit.read(table, version=7)
+    with pytest.raises(InputError, match="too long"):
+        delta.history("s" * 300)
     for call in (delta.history, delta.scan):
         with pytest.raises(InputError, match="expected the folder of a Delta table, got a file"):
             call(table.with_name("labels.report.json"))
