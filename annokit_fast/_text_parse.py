@@ -82,21 +82,25 @@ def _number(text, i):
     if negative:
         i += 1
     first, mantissa, digits, exponent = i, np.int64(0), 0, 0
-    while 48 <= text[i] <= 57 and digits <= _MOST_DIGITS:
+    while 48 <= text[i] <= 57:
+        if digits == _MOST_DIGITS:  # one more might not fit into 63 bits
+            return 0.0, -1
         mantissa = mantissa * 10 + np.int64(text[i] - 48)
         digits += mantissa > 0
         i += 1
-    if i == first or (i > first + 1 and text[first] == 48) or digits > _MOST_DIGITS:
+    if i == first or (i > first + 1 and text[first] == 48):
         return 0.0, -1
     whole = i
     if text[i] == ord("."):
         i += 1
         first = i
-        while 48 <= text[i] <= 57 and digits <= _MOST_DIGITS:
+        while 48 <= text[i] <= 57:
+            if digits == _MOST_DIGITS:
+                return 0.0, -1
             mantissa = mantissa * 10 + np.int64(text[i] - 48)
             digits += mantissa > 0
             i += 1
-        if i == first or digits > _MOST_DIGITS:
+        if i == first:
             return 0.0, -1
         exponent = first - i
     if text[i] == ord("e") or text[i] == ord("E"):
