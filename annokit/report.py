@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -87,12 +87,10 @@ def _count(what: DataRow | Label | Annotation, counts: Census) -> None:
         counts["data_rows"] += 1
         counts["labels"] += len(what.labels)
         for label in what.labels:
-            for annotation in label.annotations:
-                _count(annotation, counts)
+            _count_annotations(label.annotations, counts)
     elif isinstance(what, Label):
         counts["labels"] += 1
-        for annotation in what.annotations:
-            _count(annotation, counts)
+        _count_annotations(what.annotations, counts)
     elif isinstance(what, Track):
         counts["tracks"] += 1
         counts["keyframes"] += int(what.is_keyframe.sum())
@@ -101,6 +99,14 @@ def _count(what: DataRow | Label | Annotation, counts: Census) -> None:
         counts["relationships"] += 1
     else:
         raise TypeError(f"expected an annotation, got {type(what).__name__}")
+
+
+def _count_annotations(annotations: Sequence[Annotation], counts: Census) -> None:
+    for annotation in annotations:
+        if type(annotation) is ObjectAnnotation and not annotation.classifications:  # what most are
+            counts[_OBJECT_KINDS[type(annotation.geometry)]] += 1
+        else:
+            _count(annotation, counts)
 
 
 def _count_questions(classifications: Iterable[Classification], counts: Census) -> None:

@@ -107,18 +107,24 @@ class Pages:
             message = "its width and height are not known, and shapes are in shares of them"
             self._report.lose_all("no-size", census(row), message, example=row.name)
             return None
-        split = row.split or "train"
-        folder = self._folders.setdefault(split, f"{self._top}{safe_name(split).replace('/', '%2F')}")
+        folder = self._folder(row.split or "train")
         answer, place = self._answer_of(row) if self._answer_of else (None, "")
         file = f"{folder}/{place}{self._name(row)}"
         return Page(row, size or (0, 0), file, self._label_of(file), answer)
+
+    def _folder(self, split: str) -> str:
+        if split not in self._folders:
+            self._folders[split] = f"{self._top}{safe_name(split).replace('/', '%2F')}"
+        return self._folders[split]
 
     def _name(self, row: DataRow) -> str:
         """The file name, with the suffix of the image where the row's name has none."""
         name = _image_name(row.name)
         safe = self._safe.name(name, self._numbered.next(row.name, row.id))
+        if name == row.name:
+            return safe
         suffix = IMAGE_SUFFIX.search((row.asset.uri or "").partition("?")[0])
-        return safe if suffix is None or name == row.name else IMAGE_SUFFIX.sub(suffix.group(), safe)
+        return safe if suffix is None else IMAGE_SUFFIX.sub(suffix.group(), safe)
 
     def _put_image(self, page: Page) -> None:
         source = self._photos.find(page.row.name, page.row.asset.uri)
@@ -169,15 +175,14 @@ def split_folders(folders: Mapping[str, str], target: Path, report: Report) -> d
 
 def _entry(page: Page) -> ImageName:
     """The line of names.ndjson."""
-    width, height = (value or None for value in page.size)
-    row = page.row
+    (width, height), row = page.size, page.row
     return ImageName(
         image=row.name,
         id=row.id,
         file=page.file,
         split=row.split,
-        width=width,
-        height=height,
+        width=width or None,
+        height=height or None,
         answer=page.answer or msgspec.UNSET,
     )
 

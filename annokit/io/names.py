@@ -20,6 +20,8 @@ _SEPARATOR = re.compile(r"(?s)(?<=.)/(?=[^/])")
 _PLAIN = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_-])?")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._()+=@ -]|\A[-.+=@ ]|[. ]\Z| (?= )|(?<= ) ")
 _RESERVED = re.compile(r"images|labels|(?i:con|prn|aux|nul|com[1-9¹²³]|lpt[1-9¹²³]) ?(?:\..*)?")
+_SAFE_FILE = re.compile(rf"(?!(?:{_RESERVED.pattern})\Z)(?=.{{1,{_LONGEST}}}\Z){_PLAIN.pattern}")
+"""What most names are: one plain segment that may stand as it is."""
 _SUFFIX = re.compile(r"(?<=[^/])\.[^./]*$")
 
 
@@ -40,6 +42,8 @@ def safe_name(original: str) -> str:
     >>> safe_name("../a?b"), safe_name("/images/aux.png"), safe_name("C:\\\\x")
     ('%2E%2E/a%3Fb', '%2Fimages/%61ux.png', 'C%3A%5Cx')
     """
+    if _SAFE_FILE.fullmatch(original):
+        return original
     if not original:
         return "%"  # what no other name becomes
     return "/".join(_safe_segment(segment) for segment in _SEPARATOR.split(original))
@@ -92,6 +96,8 @@ def collision_key(name: str, stem: bool = True) -> str:
     True
     """
     text = _SUFFIX.sub("", name) if stem else name
+    if text.isascii():
+        return text.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
 
 
@@ -128,6 +134,8 @@ class SafeNames:
     def name(self, original: str, discriminator: str) -> str:
         """The final name of one of the pairs."""
         safe = safe_name(original)
+        if not self._digits:
+            return safe
         digits = self._digits.get(_short_hash(collision_key(safe, self._stem)), 0)
         if not digits:
             return safe
