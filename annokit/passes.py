@@ -20,7 +20,7 @@ __all__ = ["PART", "Parts", "outlines_of"]
 
 R = TypeVar("R")
 
-PART = 16 << 20
+PART = 8 << 20
 """About how many bytes make a part."""
 
 

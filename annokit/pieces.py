@@ -93,9 +93,11 @@ class _Job(NamedTuple):
 
     def pieces(self, run: Run, workers: Workers) -> Iterator[Any]:
         """The pieces of all parts, in order; what is counted and put aside on the way goes into `run`."""
-        for index, (pieces, report) in enumerate(
-            self._here(run) if workers.count == 1 else self._elsewhere(run, workers)
-        ):
+        made = self._here(run) if workers.count == 1 else self._elsewhere(run, workers)
+        return self._accounted(made, run)
+
+    def _accounted(self, made: Iterator[tuple[Iterator[Any], Report]], run: Run) -> Iterator[Any]:
+        for index, (pieces, report) in enumerate(made):
             yield from pieces
             run.add(report, self._quarantine(index))
 
@@ -108,9 +110,7 @@ class _Job(NamedTuple):
         file = self.scratch / "job"
         file.write_bytes(pickle.dumps(self, pickle.HIGHEST_PROTOCOL))
         tasks = [(file, index) for index in range(len(self.parts))]
-        for place, report, size in workers.map(_work, tasks):
-            run.advance(size)
-            yield _unpickled(place), report
+        return _found(workers.map(_work, tasks), run)
 
     def make(
         self, index: int, report: Report, progress: Callable[[int], None] | None = None
@@ -135,6 +135,12 @@ class _Job(NamedTuple):
 
     def _quarantine(self, index: int) -> Path:
         return self.scratch / f"{index}.quarantine"
+
+
+def _found(made: Iterator[tuple[Path, Report, int]], run: Run) -> Iterator[tuple[Iterator[Any], Report]]:
+    for place, report, size in made:
+        run.advance(size)
+        yield _unpickled(place), report
 
 
 @lru_cache(maxsize=1)

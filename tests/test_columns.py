@@ -112,3 +112,14 @@ annokit.write(rows, {str(tmp_path / "out")!r}, format="parquet")
 print(list(annokit.read({str(tmp_path / "out")!r})) == rows, "pandas" in sys.modules)"""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "True False\n"
+
+
+def test_joining_parts_does_not_load_pandas(samples: Path, tmp_path: Path) -> None:
+    code = f"""
+import sys, annokit
+from annokit import passes; passes.PART = 4096
+report = annokit.convert({str(samples / "street.ndjson")!r}, {str(tmp_path / "out")!r}, to="parquet")
+print(report.total("written", "data_rows"), "pandas" in sys.modules)"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    rows = len((samples / "street.ndjson").read_text().splitlines())
+    assert done.stdout == f"{rows} False\n"

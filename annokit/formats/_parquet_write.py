@@ -19,6 +19,7 @@ from annokit.model import DataRow, Label, dump
 from annokit.model.base import Indices
 from annokit.report import Report
 from annokit.run import Run
+from annokit.tables.columns import number_column
 
 __all__ = ["ONTOLOGY", "join", "make"]
 
@@ -61,7 +62,10 @@ def _numbered(pieces: Iterable[Mapping[str, pa.RecordBatch]]) -> Iterator[Mappin
 
 def _shifted(batch: pa.RecordBatch, shift: int) -> pa.RecordBatch:
     place = batch.schema.get_field_index(_INDEX)
-    return batch.set_column(place, batch.schema.field(place), pc.add(batch.column(place), shift))
+    field = batch.schema.field(place)
+    return batch.set_column(
+        place, field, number_column(tables.numbers(batch.column(place)) + shift, field.type)
+    )
 
 
 def _write_folder(
