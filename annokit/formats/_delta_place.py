@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from itertools import chain
 from pathlib import Path, PurePosixPath
@@ -168,15 +168,15 @@ class DeltaPlace(Staged):
                 self._merge(self._table, self._plan)
             else:
                 mode = self._mode or "overwrite"
-                self._write(self._table, mode=mode, schema_mode="merge")
+                self._write(self._table, self._batches(), mode=mode, schema_mode="merge")
 
     def _create(self) -> None:
         """Make a table, on disk beside its place, so that half of one is never there."""
         if self._is_remote:
-            self._write(self._place, mode="error", configuration=_HISTORY)
+            self._write(self._place, self._batches(), mode="error", configuration=_HISTORY)
             return
         made = self._folder / "table"
-        self._write(str(made), mode="error", configuration=_HISTORY)
+        self._write(str(made), self._batches(), mode="error", configuration=_HISTORY)
         target = Path(self.target)
         if target.exists() and any(target.iterdir()):
             raise refused(
@@ -184,16 +184,19 @@ class DeltaPlace(Staged):
             )
         put_in_place(made, target)
 
-    def _write(self, table: DeltaTable | str, **how: Any) -> None:
+    def _write(self, table: DeltaTable | str, batches: Iterable[pa.RecordBatch], **how: Any) -> None:
         from deltalake import write_deltalake
 
-        reader = pa.RecordBatchReader.from_batches(_SCHEMA, self._batches())
+        reader = pa.RecordBatchReader.from_batches(_SCHEMA, batches)
         write_deltalake(
             table, reader, writer_properties=_properties(), commit_properties=self._commit(), **how
         )
 
     def _merge(self, table: DeltaTable, plan: Plan) -> None:
         if not len(plan.gone) and not self._changed.any():
+            before = stated_ontology(self._place, table.version())
+            if _count(self._ontology(before)) > _count(before):
+                self._write(table, [], mode="append", schema_mode="merge")
             return
         schema = _SCHEMA.append(pa.field(_GONE, pa.bool_()))
         columns = {name: f"s.{name}" for name in _SCHEMA.names}
@@ -236,18 +239,25 @@ class DeltaPlace(Staged):
         """What the commit says of itself; it fails if another one came first."""
         from deltalake import CommitProperties
 
-        metadata = pq.read_schema(self.path).metadata
-        ontology = parse(metadata[PARQUET_ONTOLOGY])
+        before = None
         if self._table is not None and self._mode is not None:
             before = stated_ontology(self._place, self._table.version())
-            parts = [Dataset.from_rows([], one) for one in (before, ontology) if isinstance(one, Ontology)]
-            ontology = chained(parts).ontology
         said = {
-            ONTOLOGY: dump(ontology).decode(),
+            ONTOLOGY: dump(self._ontology(before)).decode(),
             VERSION: str(SCHEMA_VERSION),
             "annokit.source": shown(self._report.source, 1000),
         }
         return CommitProperties(custom_metadata=said, max_commit_retries=0)
+
+    def _ontology(self, before: Ontology | None) -> Ontology:
+        """The classes that come, behind those of the table."""
+        coming = parse(pq.read_schema(self.path).metadata[PARQUET_ONTOLOGY])
+        known = [Dataset.from_rows([], one) for one in (before, coming) if isinstance(one, Ontology)]
+        return chained(known).ontology if len(known) > 1 else known[0].ontology
+
+
+def _count(ontology: Ontology | None) -> int:
+    return len(ontology.tools) + len(ontology.classifications) if ontology else 0
 
 
 def _file_names(sources: list[str | None]) -> dict[str, str]:

@@ -137,6 +137,19 @@ def test_nothing_that_is_equal_is_written_again(table: Path) -> None:
     assert len(delta.history(table)) == 1
 
 
+def test_a_class_that_nothing_has_yet_is_a_version_too(table: Path) -> None:
+    before, rows = states(table), [row("r1", box(1, id="a"), box(2, id="b"))]
+    for _ in range(2):  # the second has nothing to say
+        classes = Ontology(tools=(Tool(name="car", kind="box"), Tool(name="tram", kind="box")))
+        report = annokit.write(
+            Dataset.from_rows(rows, classes), table, format="delta", mode="merge", labels="all"
+        )
+        assert noted(report) == {"merge-equal": 2}
+        assert [tool.name for tool in annokit.read(table).ontology.tools] == ["car", "tram"]
+        assert [one.added for one in delta.history(table)] == [3, 0]
+        assert states(table) == before
+
+
 def test_equal_ids_of_two_sources_never_meet(table: Path) -> None:
     other = [row("r1", box(7, id="a"), source="b")]
     put(other, table, mode="append")
