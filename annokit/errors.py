@@ -23,6 +23,7 @@ __all__ = [
     "UnsafeInput",
     "UsageError",
     "Where",
+    "number_of",
     "shown",
 ]
 
@@ -43,6 +44,15 @@ def shown(value: object, limit: int = 80) -> str:
     text = re.sub(r"(\w+://[^\s?]*)\?[^\s\"']*", r"\1?...", text)
     text = _CONTROL.sub(lambda match: match.group().encode("unicode_escape").decode(), text)
     return text if len(text) <= limit else f"{text[: limit - 3]}..."
+
+
+def number_of(count: int, noun: str) -> str:
+    """A number of things, one of them in the singular.
+
+    >>> number_of(1, "data row"), number_of(2500, "data row")
+    ('1 data row', '2,500 data rows')
+    """
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 class Where:

@@ -180,4 +180,4 @@ def test_the_command(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, arguments, standalone_mode=False)
     assert result.return_value == 1
     assert "rows.csv:3: the global key k stands in line 2 already" in result.output
-    assert "1 data rows written" in result.output
+    assert "1 data row written" in result.output

@@ -284,7 +284,7 @@ def test_the_commands(tmp_path: Path) -> None:
     assert done.exit_code == 1
     lines = done.stdout.splitlines()
     assert any(line.startswith("error: 1 object:box: it covers nothing") for line in lines)
-    assert lines[-1] == "1 data rows and 3 annotations: 2 errors, 1 warnings"
+    assert lines[-1] == "1 data row and 3 annotations: 2 errors, 1 warning"
     done = CliRunner().invoke(app, ["validate", str(source), "--json"])
     assert {one["code"] for one in json.loads(done.stdout)["findings"]} == {"zero-area", "partly-outside"}
     flags = ["--repair", "clip", "--repair", "drop-degenerate", "--quiet"]
@@ -293,4 +293,4 @@ def test_the_commands(tmp_path: Path) -> None:
     )
     assert done.exit_code == 0, done.output
     done = CliRunner().invoke(app, ["validate", str(tmp_path / "out.json"), "--for", "yolo"])
-    assert (done.exit_code, done.stdout) == (0, "1 data rows and 2 annotations: 0 errors, 0 warnings\n")
+    assert (done.exit_code, done.stdout) == (0, "1 data row and 2 annotations: 0 errors, 0 warnings\n")

@@ -12,7 +12,7 @@ import click
 
 from annokit.cli._options import ReadCommand, open_dataset, workers_option
 from annokit.cli._output import progress, say, say_json, say_table
-from annokit.errors import UsageError
+from annokit.errors import UsageError, number_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -161,9 +161,13 @@ def _whole(found: Scores, alphas: Mapping[str, Any]) -> dict[str, Any]:
 def _show_scores(found: Scores, alphas: Mapping[str, Any]) -> None:
     names = {*found.pairs["annotator_a"].to_pylist(), *found.pairs["annotator_b"].to_pylist()}
     if len(found.rows):
-        say(f"agreement {found.agreement:.3f} over {len(found.rows)} data rows of {len(names)} annotators")
+        say(
+            f"agreement {found.agreement:.3f} over {number_of(len(found.rows), 'data row')} of {number_of(len(names), 'annotator')}"
+        )
     else:
-        say(f"{_ALONE} ({found.data_rows} data rows, {found.annotators} annotators)")
+        say(
+            f"{_ALONE} ({number_of(found.data_rows, 'data row')}, {number_of(found.annotators, 'annotator')})"
+        )
     _say_left_out(found.not_compared)
     rows: list[tuple[object, ...]] = [
         (name, _shown(e), f"{e.low:.3f} to {e.high:.3f}" if e.low == e.low else None)

@@ -11,6 +11,7 @@ import click
 from annokit.cli._options import WriteCommand, check_options, workers_option
 from annokit.cli._output import progress, say, say_json
 from annokit.cli._report import say_report
+from annokit.errors import number_of
 
 __all__ = ["command"]
 
@@ -134,5 +135,5 @@ def command(
         say(f"written to {target}, report in {report or beside(target, '.report.json')}")
         if put_aside:
             where = beside(target, ".quarantine.ndjson" if shard_size is None else "/*.quarantine.ndjson")
-            say(f"{put_aside} records put aside, each with its reason, in {where}")
+            say(f"{number_of(put_aside, 'record')} put aside, each with its reason, in {where}")
     return 1 if put_aside or account.total("skipped") else 0

@@ -7,6 +7,7 @@ from typing import Literal
 import click
 
 from annokit.cli._output import say
+from annokit.errors import number_of
 
 __all__ = ["command"]
 
@@ -38,5 +39,5 @@ def command(table: str, output: str, on_error: Literal["raise", "skip"], overwri
         say(f"left out: {problem}", "yellow")
     if found.ignored:
         say(f"columns that are none of a data row: {', '.join(found.ignored)}")
-    say(f"{len(found.rows)} data rows written to {output}")
+    say(f"{number_of(len(found.rows), 'data row')} written to {output}")
     return 1 if found.problems else 0

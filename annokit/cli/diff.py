@@ -8,6 +8,7 @@ import click
 
 from annokit.cli._options import ReadCommand, check_options
 from annokit.cli._output import say, say_json, say_table
+from annokit.errors import number_of
 
 if TYPE_CHECKING:
     from annokit.diff import ClassChanges, Diff
@@ -96,7 +97,7 @@ def _show(found: Diff) -> None:
             limit=_MOST,
         )
     say()
-    say(f"{found.data_rows} data rows compared, {len(found.changes)} changes")
+    say(f"{number_of(found.data_rows, 'data row')} compared, {number_of(len(found.changes), 'change')}")
     for names, where in ((found.only_before, "BEFORE"), (found.only_after, "AFTER")):
         if names:
             say(f"{len(names)} data rows are in {where} only, e.g. {names[0]}", "yellow")

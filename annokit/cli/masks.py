@@ -8,6 +8,7 @@ import click
 
 from annokit.cli._options import ReadCommand, open_dataset
 from annokit.cli._output import say
+from annokit.errors import number_of
 
 if TYPE_CHECKING:
     from annokit.io.limits import Limits
@@ -41,4 +42,4 @@ def list_(
 
     dataset = open_dataset(sources, format, options, limits)
     n = list_masks(dataset, output, overwrite=overwrite, limits=limits)
-    say(f"{n} mask images to fetch, listed in {output}")
+    say(f"{number_of(n, 'mask image')} to fetch, listed in {output}")

@@ -8,6 +8,7 @@ import click
 
 from annokit.cli._options import ReadCommand, open_dataset
 from annokit.cli._output import say
+from annokit.errors import number_of
 
 if TYPE_CHECKING:
     from annokit.io.limits import Limits
@@ -37,4 +38,6 @@ def command(
 
     found = ontology.derive(open_dataset(sources, format, options, limits))
     ontology.write(found, output, overwrite=overwrite)
-    say(f"{len(found.tools)} tools and {len(found.classifications)} questions written to {output}")
+    say(
+        f"{number_of(len(found.tools), 'tool')} and {number_of(len(found.classifications), 'question')} written to {output}"
+    )

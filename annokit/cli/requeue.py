@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from annokit.cli._output import say
+from annokit.errors import number_of
 
 __all__ = ["command"]
 
@@ -23,4 +24,4 @@ def command(quarantine: str, target: str, overwrite: bool, quiet: bool) -> None:
 
     n = requeue(quarantine, target, overwrite=overwrite)
     if not quiet:
-        say(f"{n} records in {target}: convert it as the file they came from")
+        say(f"{number_of(n, 'record')} in {target}: convert it as the file they came from")

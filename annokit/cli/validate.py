@@ -8,6 +8,7 @@ import click
 
 from annokit.cli._options import ReadCommand, open_dataset, workers_option
 from annokit.cli._output import progress, say, say_json
+from annokit.errors import number_of
 
 if TYPE_CHECKING:
     from annokit.io.limits import Limits
@@ -73,5 +74,5 @@ def _show(report: ValidationReport) -> None:
         first = str(found.examples[0]) if found.examples else ""
         say(f"{head}, e.g. {first}" if first else head, color)
     warnings = sum(found.count for found in report.findings) - report.errors
-    looked = f"{report.data_rows} data rows and {report.annotations} annotations"
-    say(f"{looked}: {report.errors} errors, {warnings} warnings")
+    looked = f"{number_of(report.data_rows, 'data row')} and {number_of(report.annotations, 'annotation')}"
+    say(f"{looked}: {number_of(report.errors, 'error')}, {number_of(warnings, 'warning')}")

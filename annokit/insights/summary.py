@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from annokit.errors import number_of
 from annokit.insights.pace import Forecast, forecast
 from annokit.insights.views import Insights
 from annokit.page import visible
@@ -174,8 +175,8 @@ def markdown(summary: Summary, title: str = "Labelling") -> str:
 
 def _facts(summary: Summary) -> Iterator[str]:
     yield (
-        f"{summary.answers:,} answers by {summary.workers:,} workers on {summary.labelled:,} "
-        f"of {summary.data_rows:,} data rows, {summary.completed:,} completed"
+        f"{number_of(summary.answers, 'answer')} by {number_of(summary.workers, 'worker')} on {summary.labelled:,} "
+        f"of {number_of(summary.data_rows, 'data row')}, {summary.completed:,} completed"
     )
     if summary.first and summary.last:
         yield f"from {summary.first:%Y-%m-%d %H:%M} to {summary.last:%Y-%m-%d %H:%M} UTC"
