@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -39,25 +40,21 @@ def shapes_of(annotations: Sequence[Shaped]) -> list[_Shape]:
     A `segmentation` decides by its type: a list of rings is a polygon in which each ring is a part, an
     object is a mask. Without one (absent, null or empty) the shape is the `bbox`.
     """
-    shapes: list[_Shape] = []
-    rings: list[int] = []
-    masks: list[int] = []
-    for index, annotation in enumerate(annotations):
-        start = _first(annotation.segmentation)
-        shapes.append(_WAITING if start in (b"[", b"{") else _boxed(annotation, start))
-        if start == b"[":
-            rings.append(index)
-        elif start == b"{":
-            masks.append(index)
-    for index, polygon in zip(rings, parse_rings([annotations[i].segmentation for i in rings]), strict=True):
-        shapes[index] = _checked(polygon)
-    for index, mask in zip(masks, _masks([annotations[i].segmentation for i in masks]), strict=True):
-        shapes[index] = mask
-    return shapes
+    texts = [annotation.segmentation for annotation in annotations]
+    starts = [_CHARACTER(text)[0] if len(text) >= _EMPTY else _first(text) for text in texts]
+    rings = [text for text, start in zip(texts, starts, strict=True) if start == b"["]
+    masks = [text for text, start in zip(texts, starts, strict=True) if start == b"{"]
+    found = {b"[": iter(parse_rings(rings, fewest=3)), b"{": iter(_masks(masks))}
+    return [
+        next(found[start]) if start in found else _boxed(annotation, start)
+        for annotation, start in zip(annotations, starts, strict=True)
+    ]
 
 
 _TOO_MANY = 1 << 32
-_WAITING = GeometryError("expected a shape, got none yet")
+_EMPTY = 64
+"""A longer text is not empty, unless it is drawn out by white space, of which nothing can be made."""
+_CHARACTER = struct.Struct("c").unpack_from
 
 
 def has_segmentation(annotation: Shaped) -> bool:
@@ -67,7 +64,7 @@ def has_segmentation(annotation: Shaped) -> bool:
 
 def _first(text: Raw) -> bytes:
     """The first character of a segmentation; nothing where there is none, or an empty one."""
-    if len(text) < 64 and bytes(text).translate(None, b" \t\r\n") in (b"", b"[]", b"null"):
+    if len(text) < _EMPTY and bytes(text).translate(None, b" \t\r\n") in (b"", b"[]", b"null"):
         return b""
     return memoryview(text)[:1].tobytes()
 
@@ -79,16 +76,6 @@ def _boxed(annotation: Shaped, start: bytes) -> Box | GeometryError:
         return GeometryError("expected a segmentation or a bbox, got neither")
     x, y, width, height = annotation.bbox
     return Box(x=x, y=y, width=width, height=height)
-
-
-def _checked(polygon: Polygon | AnnokitError) -> Polygon | AnnokitError:
-    """A polygon of which every ring has three vertices at least."""
-    if isinstance(polygon, Polygon):
-        rings = polygon.ring_offsets
-        fewest = len(polygon.coords) if len(rings) <= 2 else int((rings[1:] - rings[:-1]).min())
-        if fewest < 3:
-            return GeometryError(f"expected 3 vertices or more in each ring, got {fewest}")
-    return polygon
 
 
 def _masks(texts: Sequence[Raw]) -> list[Mask | AnnokitError]:

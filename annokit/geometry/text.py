@@ -8,7 +8,7 @@ shape costs one shape.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import chain, pairwise
 from typing import TypeAlias, TypeVar
 
@@ -39,18 +39,21 @@ _RINGS = msgspec.json.Decoder(list[list[float]])
 _POINTS = msgspec.json.Decoder(list[_Point])
 
 
-def parse_rings(texts: Sequence[Text]) -> list[Polygon | AnnokitError]:
+def parse_rings(texts: Sequence[Text], fewest: int = 0) -> list[Polygon | AnnokitError]:
     """COCO's ``[[x0, y0, x1, y1, ...], ...]`` as polygons in which every ring is a part of its own.
 
     Parameters
     ----------
     texts : sequence of bytes or msgspec.Raw
         One JSON text a polygon.
+    fewest : int
+        How many vertices each ring has to have.
 
     Returns
     -------
     list of Polygon or AnnokitError
-        In order; an error stands where the text is no such list, or a ring has an odd number of values.
+        In order; an error stands where the text is no such list, or a ring has an odd number of values, or
+        too few.
 
     Examples
     --------
@@ -65,7 +68,9 @@ def parse_rings(texts: Sequence[Text]) -> list[Polygon | AnnokitError]:
     from annokit_fast import text
 
     coords, ring_ends, firsts, plain = text.parse_rings(*_joined(texts), FARTHEST)
-    return _mended(texts, _polygons(coords, ring_ends, firsts), plain, _polygon)
+    small = np.flatnonzero(np.diff(ring_ends) < fewest)
+    plain[np.searchsorted(firsts, small, side="right") - 1] = False
+    return _mended(texts, _polygons(coords, ring_ends, firsts), plain, partial(_polygon, fewest=fewest))
 
 
 def parse_points(texts: Sequence[Text]) -> list[Floats | AnnokitError]:
@@ -104,27 +109,27 @@ def _mended(
 def _polygons(coords: Floats, ring_ends: Indices, firsts: Indices) -> list[Polygon]:
     """A polygon for each text: views into one array, without checking again what was just made."""
     coords.flags.writeable = False
+    counts, starts = np.diff(firsts).tolist(), ring_ends[firsts].tolist()
     offsets = windows(ring_ends, firsts)
-    starts, counts = ring_ends[firsts].tolist(), np.diff(firsts).tolist()
+    places = ends(np.diff(firsts) + 1).tolist()
     return [
-        Polygon(
-            coords=coords[start:end],
-            ring_offsets=offsets[first + index : first + index + count + 1],
-            part_offsets=_parts(count),
-        )
-        for index, ((start, end), first, count) in enumerate(
-            zip(pairwise(starts), firsts.tolist(), counts, strict=False)
+        Polygon(coords=coords[start:end], ring_offsets=offsets[first:last], part_offsets=_parts(count))
+        for start, end, first, last, count in zip(
+            starts, starts[1:], places, places[1:], counts, strict=False
         )
     ]
 
 
-def _polygon(text: Text) -> Polygon:
+def _polygon(text: Text, fewest: int) -> Polygon:
     rings = _RINGS.decode(text)
     lengths = np.array([len(ring) for ring in rings], np.int64)
     odd = lengths[lengths % 2 == 1]
     if len(odd):
         raise GeometryError(f"expected an even number of coordinates in each ring, got {odd[0]}")
     coords = _near(np.array([*chain.from_iterable(rings)], np.float64).reshape(-1, 2))
+    if min(lengths, default=0) < 2 * fewest:
+        least = min(lengths, default=0) // 2
+        raise GeometryError(f"expected {fewest} vertices or more in each ring, got {least}")
     return Polygon(coords=coords, ring_offsets=ends(lengths // 2), part_offsets=_parts(len(rings)))
 
 

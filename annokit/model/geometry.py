@@ -9,9 +9,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from msgspec.structs import force_setattr
+from numpy import ndarray
 
 from annokit.errors import GeometryError
-from annokit.model.base import Bytes8, Counts, Floats, Indices, Record, as_readonly, is_final
+from annokit.model.base import Bytes8, Counts, Floats, Indices, Record, as_readonly
 
 __all__ = [
     "Box",
@@ -124,17 +125,18 @@ class Polygon(Shape, tag="polygon"):
     part_offsets: Indices = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
-        if (
-            is_final(self.coords, _FLOAT64)
-            and is_final(self.ring_offsets, _INT64)
-            and is_final(self.part_offsets, _INT64)
+        fields: tuple[Any, Any, Any] = self.coords, self.ring_offsets, self.part_offsets
+        coords, rings, parts = fields
+        if (  # `is_final` of each, without a call
+            type(coords) is type(rings) is type(parts) is ndarray
+            and coords.dtype is _FLOAT64
+            and rings.dtype is parts.dtype is _INT64
+            and not (coords.flags.writeable or rings.flags.writeable or parts.flags.writeable)
         ):
             return
-        coords = as_readonly(self.coords, _FLOAT64, (None, 2))
-        rings = (0, len(coords)) if self.ring_offsets is None else self.ring_offsets
-        rings = as_readonly(rings, _INT64, (None,))
-        parts = (0, len(rings) - 1) if self.part_offsets is None else self.part_offsets
-        parts = as_readonly(parts, _INT64, (None,))
+        coords = as_readonly(coords, _FLOAT64, (None, 2))
+        rings = as_readonly((0, len(coords)) if rings is None else rings, _INT64, (None,))
+        parts = as_readonly((0, len(rings) - 1) if parts is None else parts, _INT64, (None,))
         _check_offsets("ring_offsets", rings, len(coords))
         _check_offsets("part_offsets", parts, len(rings) - 1)
         force_setattr(self, "coords", coords)
