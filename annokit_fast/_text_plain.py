@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import struct
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from itertools import chain, pairwise
 from operator import attrgetter
 from typing import Any, TypeVar
@@ -31,14 +33,20 @@ def rings(text: memoryview, offsets: Array, limit: float) -> tuple[Array, list[i
     """All numbers, how many each ring has, and how many rings each text, or -1."""
     shapes = _decoded(_RINGS, text, offsets)
     numbers, lengths = _numbers(shapes), _lengths(shapes)
-    if not (_are_near(numbers, limit) and all(length and length % 2 == 0 for length in lengths)):
+    if not (_are_near(numbers, limit) and all(n and n % 2 == 0 for n in set(lengths))):
         shapes = [shape if all(_is_ring(ring, limit) for ring in shape) else [] for shape in shapes]
         numbers, lengths = _numbers(shapes), _lengths(shapes)
     return numbers, lengths, [len(shape) or -1 for shape in shapes]
 
 
 def _numbers(shapes: Sequence[list[list[float]]]) -> Array:
-    return np.fromiter(chain.from_iterable(chain.from_iterable(shapes)), np.float64)
+    """All numbers, packed ring by ring: asking an iterator for each of them would take twice the time."""
+    return np.frombuffer(b"".join([_packer(len(ring))(*ring) for shape in shapes for ring in shape]))
+
+
+@lru_cache(1024)
+def _packer(count: int) -> Callable[..., bytes]:
+    return struct.Struct(f"{count}d").pack
 
 
 def _lengths(shapes: Sequence[list[list[float]]]) -> list[int]:
