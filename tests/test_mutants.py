@@ -20,7 +20,7 @@ import pytest
 import annokit
 
 WRITERS = {
-    "coco": ("_coco_write", "_coco_entries"),
+    "coco": ("_coco_write", "_coco_entries", "_coco_spool"),
     "yolo": ("_yolo_write",),
     "parquet": ("_parquet_write",),
 }

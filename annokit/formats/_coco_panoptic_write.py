@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from annokit.dataset import Dataset
 from annokit.formats._classes import Classes
 from annokit.formats._coco_entries import own_keys
-from annokit.formats._coco_write import Categories, Ids, WriteOptions, identified, image_entry
+from annokit.formats._coco_spool import Ids, identified
+from annokit.formats._coco_write import Categories, WriteOptions, image_entry
 from annokit.geometry import FARTHEST
 from annokit.geometry.pixels import drawable, pixels_of
 from annokit.io.names import SafeNames

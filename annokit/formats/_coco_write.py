@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
-from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import msgspec
-import numpy as np
 from msgspec import Meta
 
 from annokit.dataset import Dataset
 from annokit.formats._base import Options, Pieces
 from annokit.formats._classes import Classes
 from annokit.formats._coco_entries import entries, own_keys
+from annokit.formats._coco_spool import Batch, Spool
 from annokit.formats._coco_wire import ABSENT, POSITION
 from annokit.io.batches import batched
 from annokit.io.gc import paused_gc
@@ -39,10 +37,9 @@ from annokit.model import (
 from annokit.report import Census, Report, census, kind_of
 from annokit.run import Run
 
-__all__ = ["PIECES", "Categories", "Ids", "Spool", "WriteOptions", "encoded", "identified", "image_entry"]
+__all__ = ["PIECES", "Categories", "WriteOptions", "encoded", "image_entry"]
 
 _BATCH = 500
-_COMMA = b",\n"
 _ENCODER = msgspec.json.Encoder()
 _Writable = ObjectAnnotation | Classification
 _Shape = Polygon | Box | RotatedBox | Mask | Keypoints
@@ -57,33 +54,6 @@ class WriteOptions(Options, frozen=True):
     ] = None
 
 
-class Batch(NamedTuple):
-    """Some rows and their annotations, encoded but for ids, which are counted over the whole file.
-
-    Attributes
-    ----------
-    images : list of bytes
-        Empty where the file has none.
-    own_images : list of (int, str or None), str or None
-        What each row is called in its source, and the source.
-    entries : list of bytes
-        The annotations of all rows.
-    rows : list of int
-        The place of the row of each.
-    own : list of (int, str or None), int or None
-        What it is called in its source, and its place in the source's own order.
-    found : tuple of Tool
-        Classes that occurred, but are not in the ontology.
-    """
-
-    images: list[bytes]
-    own_images: list[tuple[int | str | None, str | None]]
-    entries: list[bytes]
-    rows: list[int]
-    own: list[tuple[int | str | None, int | None]]
-    found: tuple[Tool, ...] = ()
-
-
 def make(dataset: Dataset, _target: Path, options: WriteOptions, run: Run) -> Iterator[Batch]:
     """The images and annotations of a dataset, or of a part of one."""
     report = run.report
@@ -95,9 +65,9 @@ def make(dataset: Dataset, _target: Path, options: WriteOptions, run: Run) -> It
             if row.asset.width is None or row.asset.height is None:
                 why = "the image has no size there, which tools that draw masks need"
                 report.note("no-image-size", "data_rows", why, example=row.name, lossy=True)
-        yield batch._replace(images=[_ENCODER.encode(image_entry(row)) for row in rows])
+        yield batch._replace(images=[_ENCODER.encode(image_entry(row))[1:] for row in rows])
     if classes.found_later:
-        yield Batch([], [], [], [], [], classes.found_later)
+        yield Batch([], [], [], [], [], [], [], classes.found_later)
 
 
 def join(batches: Iterator[Batch], dataset: Dataset, target: Path, options: WriteOptions, run: Run) -> None:
@@ -118,13 +88,12 @@ def join(batches: Iterator[Batch], dataset: Dataset, target: Path, options: Writ
             if key != ABSENT:
                 out.write(_ENCODER.encode(key) + b":" + _ENCODER.encode(value) + b",\n")
         out.write(b'"images":[\n')
-        separator = b""
+        separator = b",\n"  # none before the first image
         for batch in batches:
             classes.add_found(batch.found)
-            ids = spool.add(batch)
-            images = [identified(image, b"id", own) for image, own in zip(batch.images, ids, strict=True)]
-            out.write(separator * bool(images) + b",\n".join(images))
-            separator = b",\n"
+            images = spool.add(batch)
+            out.write(images.removeprefix(separator))
+            separator = b""
         out.write(b"\n]")
         absent = kept.get(ABSENT, ())
         if len(spool) or "annotations" not in absent:
@@ -152,7 +121,8 @@ def encoded(
             for index, row in enumerate(batch)
             for annotation in _writable(row, has_captions, report)
         ]
-        made = Batch([], [(row.extra.get("coco", {}).get("id"), row.source) for row in batch], [], [], [])
+        ids = [row.extra.get("coco", {}).get("id") for row in batch]
+        made = Batch(ids, [row.source for row in batch], [], [], [], [], [])
         written: Census = Counter()
         with paused_gc():
             for (index, one), entry in zip(places, _made(batch, places, report, results), strict=True):
@@ -161,20 +131,12 @@ def encoded(
                 written[kind_of(one)] += 1
                 kept = one.extra.get("coco", {})
                 entry.pop("id", None)
-                made.entries.append(_ENCODER.encode(entry))
                 made.rows.append(index)
-                made.own.append((kept.get("id"), kept.get(POSITION)))
+                made.own.append(kept.get("id"))
+                made.positions.append(kept.get(POSITION))
+                made.entries.append(_ENCODER.encode(entry)[1:])
         report.count_all("written", written)
         yield batch, made
-
-
-def identified(entry: bytes, key: bytes, id: int | str) -> bytes:
-    """An encoded object with an id before all else in it.
-
-    >>> identified(b'{"area":2.0}', b"id", 7)
-    b'{"id":7,"area":2.0}'
-    """
-    return b'{"%b":%b,%b' % (key, _ENCODER.encode(id), entry[1:])
 
 
 def _made(
@@ -251,26 +213,6 @@ def image_entry(row: DataRow) -> dict[str, Any]:
     return known | {name: value for name, value in kept.items() if name != "id"}
 
 
-class Ids:
-    """Ids of one kind: those of the first source as they are, all others counted on from there."""
-
-    def __init__(self) -> None:
-        self.source: str | None = None
-        self._last = 0
-        self._started = False
-
-    def give(self, own: int | str | None, source: str | None) -> int | str:
-        """The id of the next thing, which comes from `source` and was called `own` there."""
-        if not self._started:
-            self.source, self._started = source, True
-        if own is None or source != self.source:
-            self._last += 1
-            return self._last
-        if isinstance(own, int):
-            self._last = max(self._last, own)
-        return own
-
-
 class Categories:
     """Category ids: the given ones, else the source's if it has one for every class, else 1 to n."""
 
@@ -323,52 +265,3 @@ def _category(tool: Tool, id: int) -> dict[str, Any]:
     if tool.skeleton or (tool.keypoints and "id" not in kept):
         entry["skeleton"] = [(first + 1, second + 1) for first, second in tool.skeleton]
     return entry
-
-
-class Spool:
-    """Annotations on disk, with their ids and places, so that memory does not grow with their number.
-
-    Of `results` only those get an id that had one.
-    """
-
-    def __init__(self, handle: IO[bytes], *, results: bool = False) -> None:
-        self._handle, self._results = handle, results
-        self._image_ids, self._annotation_ids = Ids(), Ids()
-        self._ends = array("q", [0])
-        self._positions = array("q")
-        self._source: str | None = None
-
-    def __len__(self) -> int:
-        return len(self._positions)
-
-    def add(self, batch: Batch) -> list[int | str]:
-        """Append the annotations of some rows; the ids of these rows."""
-        ids = [self._image_ids.give(own, source) for own, source in batch.own_images]
-        images = [b'{"image_id":%b,' % _ENCODER.encode(own) for own in ids]
-        texts: list[bytes] = []
-        for entry, row, (own, position) in zip(batch.entries, batch.rows, batch.own, strict=True):
-            source = batch.own_images[row][1]
-            text = images[row] + entry[1:]
-            if own is not None or not self._results:
-                text = identified(text, b"id", self._annotation_ids.give(own, source))
-            if not len(self):
-                self._source = source
-            self._ends.append(self._ends[-1] + len(text) + len(_COMMA))
-            self._positions.append(-1 if position is None or source != self._source else position)
-            texts += _COMMA, text
-        self._handle.write(b"".join(texts))
-        return ids
-
-    def copy_to(self, out: IO[bytes]) -> None:
-        """Write all annotations, in the source's order if it has one for each."""
-        positions = np.frombuffer(self._positions, np.int64)
-        self._handle.seek(len(_COMMA))
-        if not len(positions) or positions.min() < 0 or (np.diff(positions) >= 0).all():
-            shutil.copyfileobj(self._handle, out, 1 << 20)
-            return
-        separator = b""
-        for index in np.argsort(positions, kind="stable").tolist():
-            start = self._ends[index] + len(_COMMA)
-            self._handle.seek(start)
-            out.write(separator + self._handle.read(self._ends[index + 1] - start))
-            separator = _COMMA

@@ -21,6 +21,7 @@ from annokit.errors import AnnokitError
 from annokit.formats._base import Format, Head, Options, Reader, Writer
 from annokit.formats._classes import Classes
 from annokit.formats._coco_read import File
+from annokit.formats._coco_spool import Spool
 from annokit.formats._coco_wire import (
     Annotation,
     Category,
@@ -31,7 +32,7 @@ from annokit.formats._coco_wire import (
     decoded,
     repeated,
 )
-from annokit.formats._coco_write import Categories, Spool, WriteOptions, encoded
+from annokit.formats._coco_write import Categories, WriteOptions, encoded
 from annokit.io.gc import paused_gc
 from annokit.io.limits import Limits
 from annokit.io.records import decode_document
