@@ -8,8 +8,8 @@ line.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import islice, pairwise
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import TypeAlias, TypeVar
 
 import numpy as np
@@ -27,6 +27,9 @@ Parts: TypeAlias = Sequence[Sequence[Floats]]
 _T = TypeVar("_T")
 _MANY_PAIRS = 4_000_000
 _MANY_CLOSE = 1000
+_FEW_PARTS = 40
+"""No shape of so few has `_MANY_CLOSE` pairs of them."""
+_NOTHING = np.empty((0, 2))
 
 
 def clipped(rings: Sequence[Floats], sizes: Floats) -> list[Floats]:
@@ -73,33 +76,33 @@ def covers_nothing(ring: Floats) -> bool:
 def united(shapes: Sequence[Parts]) -> list[Parts]:
     """Each shape in parts that do not overlap: by the even-odd rule an overlap would be a hole."""
     out = list(shapes)
-    close = _close_pairs(shapes)
-    if not close:
+    close, pairs = _close_pairs(shapes)
+    if not len(close):
         return out
     import shapely
 
-    areas = _areas([part for index in close for part in shapes[index]])
-    firsts = ends([len(shapes[index]) for index in close]).tolist()
-    pairs = np.concatenate([found + first for found, first in zip(close.values(), firsts, strict=False)])
-    owners = np.repeat(list(close), [len(found) for found in close.values()])
-    overlap = set(owners[shapely.intersects(*areas[pairs.T])].tolist())
-    whole = [index for index, found in close.items() if index in overlap or len(found) == _MANY_CLOSE]
-    groups = np.repeat(list(close), [len(shapes[index]) for index in close])
-    inside = np.isin(groups, whole)
-    for index, parts in zip(whole, _parts_of(_unions(areas[inside], groups[inside])), strict=True):
+    near = np.unique(close)
+    areas = _areas([part for index in near.tolist() for part in shapes[index]])
+    counts = np.array([len(shapes[index]) for index in near.tolist()])
+    firsts = (np.cumsum(counts) - counts)[np.searchsorted(near, close)]
+    overlap = close[shapely.intersects(areas[pairs[:, 0] + firsts], areas[pairs[:, 1] + firsts])]
+    many = np.flatnonzero(np.bincount(close) == _MANY_CLOSE)
+    groups = np.repeat(near, counts)
+    inside = np.isin(groups, np.union1d(overlap, many))
+    for index, parts in zip(*_unions(areas[inside], groups[inside]), strict=True):
         out[index] = parts
     return out
 
 
-def _unions(areas: NDArray[np.object_], groups: Indices) -> NDArray[np.object_]:
-    """The union of the areas of each group; the groups rise."""
+def _unions(areas: NDArray[np.object_], groups: Indices) -> tuple[list[int], list[Parts]]:
+    """The groups, which rise, and the parts of the union of the areas of each."""
     import shapely
 
     invalid = ~shapely.is_valid(areas)
     areas[invalid] = shapely.make_valid(areas[invalid])
-    together = shapely.geometrycollections(areas, indices=np.unique(groups, return_inverse=True)[1])
-    unions: NDArray[np.object_] = shapely.union_all(together[:, None], axis=1)
-    return unions
+    names, numbers = np.unique(groups, return_inverse=True)
+    together = shapely.geometrycollections(areas, indices=numbers)
+    return names.tolist(), _parts_of(shapely.union_all(together[:, None], axis=1))
 
 
 def _areas(parts: Parts) -> NDArray[np.object_]:
@@ -133,27 +136,34 @@ def _grouped(items: Sequence[_T], owners: Indices, count: int) -> list[Sequence[
     return [items[start:end] for start, end in pairwise(stops)]
 
 
-def _close_pairs(shapes: Sequence[Parts]) -> dict[int, Indices]:
-    """The pairs (k, 2) of parts whose bounding boxes meet, of each shape that has any; `_MANY_CLOSE` at most."""
+def _close_pairs(shapes: Sequence[Parts]) -> tuple[Indices, Indices]:
+    """Pairs (k, 2) of parts whose bounding boxes meet, and the shapes they are of; `_MANY_CLOSE` a shape at most."""
     exteriors = [part[0] for parts in shapes for part in parts]
-    if not exteriors:
-        return {}
-    corners = ring_bounds(np.concatenate(exteriors), ends([len(ring) for ring in exteriors]))
-    firsts = ends([len(parts) for parts in shapes]).tolist()
-    found = {
-        index: list(islice(_meeting(corners[start:end]), _MANY_CLOSE))
-        for index, (start, end) in enumerate(pairwise(firsts))
-    }
-    return {index: np.array(pairs) for index, pairs in found.items() if pairs}
+    corners = ring_bounds(np.concatenate([*exteriors, _NOTHING]), ends([len(ring) for ring in exteriors]))
+    counts = np.array([len(parts) for parts in shapes], np.int64)
+    firsts = ends(counts)[:-1]
+    found = [np.empty((0, 3), np.int64)]
+    for count in np.unique(counts[counts > 1]).tolist():
+        alike = np.flatnonzero(counts == count)
+        for some in [alike] if count <= _FEW_PARTS else alike[:, None]:
+            meeting = _meeting(corners[firsts[some][:, None] + np.arange(count)])
+            found.append(np.column_stack([some[meeting[:, 0]], meeting[:, 1:]]))
+    pairs = np.concatenate(found)
+    return pairs[:, 0], pairs[:, 1:]
 
 
-def _meeting(corners: Floats) -> Iterator[tuple[int, int]]:
-    """The pairs of boxes that meet."""
-    low, high = corners[:, :2], corners[:, 2:]
-    for i in range(len(corners) - 1):
-        meet = (low[i] <= high[i + 1 :]) & (low[i + 1 :] <= high[i])
-        for j in np.flatnonzero(meet[:, 0] & meet[:, 1]).tolist():
-            yield i, i + 1 + j
+def _meeting(corners: Floats) -> Indices:
+    """Where boxes meet: shape, first and second box, of shapes (k, n, 4) of `_FEW_PARTS` boxes, or one of more."""
+    low, high, found, most = corners[:, :, :2], corners[:, :, 2:], [], 0
+    for i in range(corners.shape[1] - 1):
+        meet = (low[:, i, None] <= high[:, i + 1 :]) & (low[:, i + 1 :] <= high[:, i, None])
+        shape, other = np.nonzero(meet[:, :, 0] & meet[:, :, 1])
+        found.append(np.column_stack([shape, np.full_like(shape, i), other + i + 1]))
+        most += len(shape)
+        if len(corners) == 1 and most >= _MANY_CLOSE:
+            break
+    pairs = np.concatenate(found)
+    return pairs[:_MANY_CLOSE] if len(corners) == 1 else pairs
 
 
 def joined(shapes: Sequence[Parts]) -> list[Floats]:
@@ -170,10 +180,10 @@ def joined(shapes: Sequence[Parts]) -> list[Floats]:
     from annokit_fast import polygons
 
     rings = [ring for parts in shapes for part in parts for ring in part]
-    coords = np.concatenate([*rings, np.empty((0, 2))])
+    coords = np.concatenate([*rings, _NOTHING])
     ways = iter(polygons.is_clockwise(coords, ends([len(ring) for ring in rings])).tolist())
     return [
-        _strung([[(ring, next(ways)) for ring in part] for part in parts]) if parts else np.empty((0, 2))
+        _strung([[(ring, next(ways)) for ring in part] for part in parts]) if parts else _NOTHING
         for parts in shapes
     ]
 
