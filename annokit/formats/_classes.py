@@ -63,6 +63,14 @@ class Classes:
             self._known[key] = found
         return found
 
+    def indices(self, annotations: Sequence[ObjectAnnotation]) -> list[int]:
+        """The class index of each of many objects."""
+        known = self._known
+        return [
+            known[key] if (key := (one.tool_id, one.tool_name)) in known else self.index(one)
+            for one in annotations
+        ]
+
     @property
     def found_later(self) -> tuple[Tool, ...]:
         """The classes that the ontology lacks and that occurred."""

@@ -8,11 +8,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain, pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
+from typing import Annotated, Any, Literal, NamedTuple, TypeAlias, TypeGuard
 
 import numpy as np
 from msgspec import Meta
-from msgspec.structs import replace
 
 from annokit.dataset import Dataset
 from annokit.errors import AccountingError, UsageError
@@ -28,6 +27,7 @@ from annokit.io.batches import batched
 from annokit.io.output import write_many
 from annokit.io.photos import Photos, folders_of
 from annokit.model import (
+    Annotation,
     Asset,
     Box,
     DataRow,
@@ -263,26 +263,25 @@ def _write_batch(
     report: Report,
 ) -> None:
     """Write the label files of some images, and account for all that is in their rows."""
-    found = [(place, one) for place, page in enumerate(pages) for one in _objects(page.row, options, report)]
-    objects = [one for _, one in found]
-    places = np.array([place for place, _ in found], np.int64)
+    found = [_objects(page.row, options, report) for page in pages]
+    objects = [*chain.from_iterable(found)]
+    places = np.repeat(np.arange(len(pages)), np.array([len(some) for some in found], np.int64))
     sizes = np.array([page.size for page in pages], np.float64).reshape(-1, 2)[places]
     draw, text = drawing
     drawn = draw(objects, sizes, options.decimals)
     kept = drawn.kept.tolist()
-    indices = np.array([classes.index(objects[i]) for i in kept], np.int64)
+    written = objects if len(kept) == len(objects) else [objects[i] for i in kept]
+    indices = np.array(classes.indices(written), np.int64)
     offsets = np.searchsorted(places[drawn.kept], np.arange(len(pages) + 1))
-    scores = _scores([objects[i] for i in kept]) if options.confidence else None
+    scores = _scores(written) if options.confidence else None
     rows, starts = text(indices, drawn.values, drawn.offsets, sizes[drawn.kept], options.decimals, scores)
     letters = rows.tobytes()
     if letters.count(b"\n") != len(kept):
         raise AccountingError(f"{len(kept)} objects drawn, but as many rows were not made")
     texts = [letters[start:end] for start, end in pairwise(starts[offsets].tolist())]
     write_many(target, [page.label for page in pages], texts)
-    changed = [*drawn.changed, *_changes(objects, kept, options)]
-    changed += [(kept[row], "duplicate-row") for row in _repeated_rows(texts)]
-    drawn = replace(drawn, changed=changed)
-    _account(objects, drawn, [pages[place].row.name for place, _ in found], report)
+    changes = _changes(written, kept, options) | {"duplicate-row": [kept[i] for i in _repeated_rows(texts)]}
+    _account(objects, drawn, changes, lambda i: pages[places[i]].row.name, report)
 
 
 def _scores(objects: Sequence[ObjectAnnotation]) -> Floats:
@@ -294,21 +293,40 @@ def _has_score(one: ObjectAnnotation) -> bool:
     return one.confidence is not None and 0.0 <= one.confidence <= 1.0
 
 
-def _objects(row: DataRow, options: WriteOptions, report: Report) -> Iterator[ObjectAnnotation]:
+def _objects(row: DataRow, options: WriteOptions, report: Report) -> list[ObjectAnnotation]:
     """The objects of a row that a label file may hold; all else is accounted here."""
     report.count("written", "data_rows")
     report.count("written", "labels", len(row.labels))
-    for annotation in chain.from_iterable(label.annotations for label in row.labels):
-        if not isinstance(annotation, ObjectAnnotation):
-            report.lose_all("no-place", census(annotation), _LOSSES["no-place"], example=row.name)
-            continue
-        for question in annotation.classifications:
-            report.lose_all("no-place", census(question), _LOSSES["no-place"], example=row.name)
-        code = _reason_against(annotation, row.asset, options)
-        if code:
-            report.lose(code, kind_of(annotation), _LOSSES[code], example=row.name)
-        else:
-            yield annotation
+    return [
+        one
+        for label in row.labels
+        for one in label.annotations
+        if (  # what most are
+            type(one) is ObjectAnnotation
+            and type(one.geometry) in _AREAL
+            and one.space == "pixel"
+            and one.page is None
+            and one.frame is None
+            and not one.is_crowd
+            and not one.classifications
+        )
+        or _may_stand(one, row, options, report)
+    ]
+
+
+def _may_stand(
+    annotation: Annotation, row: DataRow, options: WriteOptions, report: Report
+) -> TypeGuard[ObjectAnnotation]:
+    """Whether a label file may hold an annotation; what it cannot is accounted."""
+    if not isinstance(annotation, ObjectAnnotation):
+        report.lose_all("no-place", census(annotation), _LOSSES["no-place"], example=row.name)
+        return False
+    for question in annotation.classifications:
+        report.lose_all("no-place", census(question), _LOSSES["no-place"], example=row.name)
+    code = _reason_against(annotation, row.asset, options)
+    if code:
+        report.lose(code, kind_of(annotation), _LOSSES[code], example=row.name)
+    return not code
 
 
 def _reason_against(one: ObjectAnnotation, asset: Asset, options: WriteOptions) -> str:
@@ -328,17 +346,23 @@ def _is_pose(one: ObjectAnnotation, options: WriteOptions) -> bool:
 
 
 def _changes(
-    objects: Sequence[ObjectAnnotation], kept: Sequence[int], options: WriteOptions
-) -> Iterator[tuple[int, str]]:
-    """What the format itself does to the objects that are written."""
-    for index in kept:
-        yield index, "rounded"
-        if options.task == "detect" and type(objects[index].geometry) is not Box:
-            yield index, "box-only"
-        if objects[index].track_id is not None:
-            yield index, "no-identity"
-        if objects[index].confidence is not None and not (options.confidence and _has_score(objects[index])):
-            yield index, "no-confidence"
+    written: Sequence[ObjectAnnotation], kept: Sequence[int], options: WriteOptions
+) -> dict[str, Sequence[int]]:
+    """What the format itself does to which of the objects that are written."""
+    boxed = options.task == "detect"
+    scored = options.confidence
+    return {
+        "rounded": kept,
+        "box-only": [
+            i for i, one in zip(kept, written, strict=True) if boxed and type(one.geometry) is not Box
+        ],
+        "no-identity": [i for i, one in zip(kept, written, strict=True) if one.track_id is not None],
+        "no-confidence": [
+            i
+            for i, one in zip(kept, written, strict=True)
+            if one.confidence is not None and not (scored and _has_score(one))
+        ],
+    }
 
 
 def _repeated_rows(texts: Sequence[bytes]) -> Iterator[int]:
@@ -352,19 +376,38 @@ def _repeated_rows(texts: Sequence[bytes]) -> Iterator[int]:
         first += len(rows)
 
 
-def _account(objects: Sequence[ObjectAnnotation], drawn: Drawn, names: Sequence[str], report: Report) -> None:
+def _account(
+    objects: Sequence[ObjectAnnotation],
+    drawn: Drawn,
+    changes: Mapping[str, Sequence[int]],
+    name_of: Callable[[int], str],
+    report: Report,
+) -> None:
     """Count what was written, and what was lost, changed or made under its name."""
     kinds = [kind_of(one) for one in objects]
     for index, code in drawn.lost.items():
-        report.lose(code, kinds[index], _LOSSES[code], example=names[index])
-    report.count_all("written", Counter(kinds[index] for index in drawn.kept.tolist()))
-    grouped: dict[tuple[str, str], list[int]] = {}
-    for index, code in drawn.changed:
-        grouped.setdefault((code, kinds[index]), []).append(index)
-    for (code, kind), found in grouped.items():
+        report.lose(code, kinds[index], _LOSSES[code], example=name_of(index))
+    report.count_all("written", Counter([kinds[index] for index in drawn.kept.tolist()]))
+    for (code, kind), found in _grouped(drawn.changed, changes, kinds).items():
         message, lossy = _CHANGES[code]
-        report.note(code, kind, message, example=names[found[0]], n=len(found), lossy=lossy)
+        report.note(code, kind, message, example=name_of(found[0]), n=len(found), lossy=lossy)
         if code in _DERIVED:
             report.count("derived", _DERIVED[code], len(found))
         if code == "box-only":
             report.count("derived", "object:box", sum(objects[index].box is None for index in found))
+
+
+def _grouped(
+    drawn: Sequence[tuple[int, str]], changes: Mapping[str, Sequence[int]], kinds: Sequence[str]
+) -> dict[tuple[str, str], list[int]]:
+    """The objects of each change and kind, in the order in which they first struck."""
+    grouped: dict[tuple[str, str], list[int]] = {}
+    for index, code in drawn:
+        grouped.setdefault((code, kinds[index]), []).append(index)
+    own = {
+        (code, kind): [index for index in found if kinds[index] == kind]
+        for code, found in changes.items()
+        for kind in {kinds[index] for index in found}
+    }
+    struck = sorted(own.items(), key=lambda group: (group[0][0] == "duplicate-row", group[1][0]))
+    return grouped | dict(struck)  # that rows are alike is seen last, in the text
