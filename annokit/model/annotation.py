@@ -26,14 +26,14 @@ __all__ = [
 Space: TypeAlias = Literal["pixel", "geo", "page", "normalised"]
 
 
-class FrameRange(Record):
+class FrameRange(Record, kw_only=True):
     """Frames `start` to `end`, 0-based, both included; of audio, which has no frames, milliseconds."""
 
     start: int
     end: int
 
 
-class Answer(Record):
+class Answer(Record, kw_only=True):
     """One chosen option, with the classifications nested under it."""
 
     name: str
@@ -46,7 +46,7 @@ class Answer(Record):
     extra: dict[str, Any] = {}
 
 
-class Classification(Record, tag="classification", tag_field="type"):
+class Classification(Record, tag="classification", tag_field="type", kw_only=True):
     """An answer to a question about a data row, an object or a frame.
 
     `answers` for radio (one) and checklist (any number); `text` for text, dates and numbers.
@@ -66,14 +66,14 @@ class Classification(Record, tag="classification", tag_field="type"):
     extra: dict[str, Any] = {}
 
 
-class Provenance(Record):
+class Provenance(Record, kw_only=True):
     """One annotation that went into a merged one."""
 
     label_id: str
     annotation_id: str
 
 
-class ObjectAnnotation(Record, tag="object", tag_field="type"):
+class ObjectAnnotation(Record, tag="object", tag_field="type", kw_only=True):
     """One marked object.
 
     Attributes
@@ -113,7 +113,7 @@ class ObjectAnnotation(Record, tag="object", tag_field="type"):
     extra: dict[str, Any] = {}
 
 
-class Relationship(Record, tag="relationship", tag_field="type"):
+class Relationship(Record, tag="relationship", tag_field="type", kw_only=True):
     """A named link between two annotations of one label, by their ids."""
 
     tool_name: str
@@ -126,7 +126,7 @@ class Relationship(Record, tag="relationship", tag_field="type"):
     extra: dict[str, Any] = {}
 
 
-class Track(Record, tag="track", tag_field="type"):
+class Track(Record, tag="track", tag_field="type", kw_only=True):
     """One identity over the frames of a video, in columns.
 
     Attributes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self, TypeAlias, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias, dataclass_transform
 
 import msgspec
 import numpy as np
@@ -31,12 +31,14 @@ Bytes: TypeAlias = NDArray[np.uint8]
 Bytes8: TypeAlias = NDArray[np.int8]
 
 
-@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(msgspec.field,))
-class _RecordMeta(msgspec.StructMeta):
-    """Keyword-only for every record, which msgspec does not inherit; and type checkers know."""
+if TYPE_CHECKING:
 
-    def __new__(mcls, name: str, bases: Any, namespace: Any, **config: Any) -> Any:
-        return super().__new__(mcls, name, bases, namespace, **{"kw_only": True, **config})
+    @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(msgspec.field,))
+    class _RecordMeta(msgspec.StructMeta):
+        """Tells type checkers what every record is."""
+
+else:  # under a metaclass written in Python, Python 3.11 takes three times as long to make a record
+    _RecordMeta = msgspec.StructMeta
 
 
 class Record(

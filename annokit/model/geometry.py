@@ -35,7 +35,7 @@ __all__ = [
 _FLOAT64, _INT64 = np.dtype(np.float64), np.dtype(np.int64)
 
 
-class Shape(Record, tag_field="type"):
+class Shape(Record, tag_field="type", kw_only=True):
     """Base of the shapes; `kind` is the word reports and tables use."""
 
     @property
@@ -44,7 +44,7 @@ class Shape(Record, tag_field="type"):
         return str(self.__struct_config__.tag)
 
 
-class Box(Shape, tag="box"):
+class Box(Shape, tag="box", kw_only=True):
     """An axis-aligned box, stored as platforms write it: left, top, width, height.
 
     >>> Box(x=10, y=20, width=30, height=40).xyxy
@@ -62,7 +62,7 @@ class Box(Shape, tag="box"):
         return self.x, self.y, self.x + self.width, self.y + self.height
 
 
-class RotatedBox(Shape, tag="rotated_box"):
+class RotatedBox(Shape, tag="rotated_box", kw_only=True):
     """Four corners (4, 2) in drawing order; centre, size and angle are derived."""
 
     corners: Floats
@@ -89,7 +89,7 @@ class RotatedBox(Shape, tag="rotated_box"):
         return math.degrees(math.atan2(dy, dx))
 
 
-class Polygon(Shape, tag="polygon"):
+class Polygon(Shape, tag="polygon", kw_only=True):
     """One or several parts, each with an exterior ring and any number of holes.
 
     Parameters
@@ -171,7 +171,7 @@ class Polygon(Shape, tag="polygon"):
             yield rings[start:end]
 
 
-class Line(Shape, tag="line"):
+class Line(Shape, tag="line", kw_only=True):
     """An open line of two or more points, float64 (n, 2)."""
 
     coords: Floats
@@ -180,14 +180,14 @@ class Line(Shape, tag="line"):
         force_setattr(self, "coords", as_readonly(self.coords, _FLOAT64, (None, 2)))
 
 
-class Point(Shape, tag="point"):
+class Point(Shape, tag="point", kw_only=True):
     """One point."""
 
     x: float
     y: float
 
 
-class Keypoints(Shape, tag="keypoints"):
+class Keypoints(Shape, tag="keypoints", kw_only=True):
     """Named points of one object: float64 (n, 2), and 0 absent, 1 occluded, 2 visible for each.
 
     The names and the skeleton stand on the tool.
@@ -202,7 +202,7 @@ class Keypoints(Shape, tag="keypoints"):
         force_setattr(self, "visibility", as_readonly(self.visibility, np.dtype(np.int8), (len(coords),)))
 
 
-class Mask(Shape, tag="mask"):
+class Mask(Shape, tag="mask", kw_only=True):
     """A run-length mask: runs column by column, background first, `height` * `width` pixels in all.
 
     >>> Mask(counts=[2, 1, 1], height=2, width=2).counts.tolist()
@@ -222,14 +222,14 @@ class Mask(Shape, tag="mask"):
         force_setattr(self, "counts", counts)
 
 
-class MaskReference(Shape, tag="mask_reference"):
+class MaskReference(Shape, tag="mask_reference", kw_only=True):
     """A mask that stands elsewhere: a URL or file name, and the colour of the object in it, if any."""
 
     uri: str
     color: tuple[int, int, int] | None = None
 
 
-class TextSpan(Shape, tag="text_span"):
+class TextSpan(Shape, tag="text_span", kw_only=True):
     """Characters `start` to `end` of a text; `end` is exclusive, as in Python's slices."""
 
     start: int
@@ -238,7 +238,7 @@ class TextSpan(Shape, tag="text_span"):
     message_id: str | None = None
 
 
-class TokenGroup(Record):
+class TokenGroup(Record, kw_only=True):
     """Tokens picked on one page of a document."""
 
     page: int
@@ -247,20 +247,20 @@ class TokenGroup(Record):
     text: str | None = None
 
 
-class TokenSpan(Shape, tag="token_span"):
+class TokenSpan(Shape, tag="token_span", kw_only=True):
     """A selection of a document's tokens."""
 
     groups: tuple[TokenGroup, ...] = ()
 
 
-class TimeRange(Shape, tag="time_range"):
+class TimeRange(Shape, tag="time_range", kw_only=True):
     """From `start_ms` to `end_ms`, in milliseconds."""
 
     start_ms: float
     end_ms: float
 
 
-class Unknown(Shape, tag="unknown"):
+class Unknown(Shape, tag="unknown", kw_only=True):
     """What no type fits, kept as it came: `what` names it in the platform's words."""
 
     what: str

@@ -11,7 +11,7 @@ from annokit.model.base import Record
 __all__ = ["Asset", "Attachment", "DataRow", "Label", "MetadataField", "Review"]
 
 
-class Asset(Record):
+class Asset(Record, kw_only=True):
     """The media of a data row. Sizes are as stored, whatever an EXIF orientation says.
 
     An image that is one frame of the video at `uri` has its 0-based number in `frame`.
@@ -33,7 +33,7 @@ class Asset(Record):
         return one.space == "pixel" and one.page is None and one.frame in (None, self.frame)
 
 
-class Review(Record):
+class Review(Record, kw_only=True):
     """A reviewer's verdict on a label."""
 
     score: float | None = None
@@ -42,7 +42,7 @@ class Review(Record):
     id: str | None = None
 
 
-class MetadataField(Record):
+class MetadataField(Record, kw_only=True):
     """A named value attached to a data row; enums may hold several."""
 
     name: str
@@ -51,7 +51,7 @@ class MetadataField(Record):
     kind: str | None = None
 
 
-class Attachment(Record):
+class Attachment(Record, kw_only=True):
     """Something shown beside the asset."""
 
     kind: str
@@ -60,7 +60,7 @@ class Attachment(Record):
     id: str | None = None
 
 
-class Label(Record, tag="label", tag_field="type"):
+class Label(Record, tag="label", tag_field="type", kw_only=True):
     """One annotator's whole submission for a data row.
 
     Attributes
@@ -132,7 +132,7 @@ class Label(Record, tag="label", tag_field="type"):
         return [a for a in self.annotations if type(a) is Track]
 
 
-class DataRow(Record, tag="data_row", tag_field="type"):
+class DataRow(Record, tag="data_row", tag_field="type", kw_only=True):
     """The thing to be labelled, and every label it has.
 
     Attributes

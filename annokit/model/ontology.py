@@ -9,7 +9,7 @@ from annokit.model.base import Record
 __all__ = ["Ontology", "Option", "Tool"]
 
 
-class Option(Record):
+class Option(Record, kw_only=True):
     """One possible answer, with the questions that follow it."""
 
     name: str
@@ -19,7 +19,7 @@ class Option(Record):
     extra: dict[str, Any] = {}
 
 
-class Tool(Record):
+class Tool(Record, kw_only=True):
     """A class of objects (`kind` box, polygon, mask, ...) or a question (radio, checklist, text)."""
 
     name: str
@@ -35,7 +35,7 @@ class Tool(Record):
     extra: dict[str, Any] = {}
 
 
-class Ontology(Record, tag="ontology", tag_field="type"):
+class Ontology(Record, tag="ontology", tag_field="type", kw_only=True):
     """All classes of a dataset, in a stable order.
 
     `tools` mark objects, `classifications` ask about the whole data row. Names may repeat, so
