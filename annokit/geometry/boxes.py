@@ -10,12 +10,12 @@ import numpy as np
 from msgspec.structs import astuple
 
 from annokit.geometry.measures import ring_bounds
-from annokit.geometry.ragged import ends
+from annokit.geometry.ragged import Outlines, ends, kinds_of
 from annokit.geometry.raster import mask_batch
 from annokit.model import Box, Geometry, Keypoints, Line, Mask, ObjectAnnotation, Point, Polygon, RotatedBox
-from annokit.model.base import Bools, Floats
+from annokit.model.base import Bools, Floats, Indices
 
-__all__ = ["bounding_box", "bounding_boxes", "box_rows", "object_boxes"]
+__all__ = ["bounding_box", "bounding_boxes", "box_rows", "flat_boxes", "object_boxes"]
 
 
 def bounding_box(geometry: Geometry) -> Box | None:
@@ -63,18 +63,22 @@ def box_rows(geometries: Sequence[Geometry | None]) -> tuple[Floats, Bools]:
     ([[1.0, 2.0, 2.0, 3.0], [0.0, 0.0, 0.0, 0.0]], [True, False])
     """
     rows, found = np.zeros((len(geometries), 4)), np.zeros(len(geometries), np.bool_)
-    places: dict[type, list[int]] = {}
-    for index, geometry in enumerate(geometries):
-        places.setdefault(type(geometry), []).append(index)
-    for kind, at in places.items():
+    kinds, kind_of = kinds_of(geometries)
+    for number, kind in enumerate(kinds):
         measure = _MEASURES.get(kind)
         if measure is not None:
-            rows[at], found[at] = measure([geometries[i] for i in at])
+            at = np.flatnonzero(kind_of == number)
+            rows[at], found[at] = measure([geometries[i] for i in at.tolist()])
     return rows, found
 
 
 def _of_boxes(boxes: Sequence[Any]) -> tuple[Floats, bool]:
-    return np.fromiter(chain.from_iterable(map(astuple, boxes)), np.float64).reshape(-1, 4), True
+    rows = np.empty((len(boxes), 4))
+    rows[:, 0] = [box.x for box in boxes]
+    rows[:, 1] = [box.y for box in boxes]
+    rows[:, 2] = [box.width for box in boxes]
+    rows[:, 3] = [box.height for box in boxes]
+    return rows, True
 
 
 def _of_points(points: Sequence[Any]) -> tuple[Floats, bool]:
@@ -97,8 +101,16 @@ def _of_keypoints(shapes: Sequence[Any]) -> tuple[Floats, Bools]:
 
 def _around(shapes: Sequence[Floats]) -> tuple[Floats, Bools]:
     """Boxes around points; none around no points."""
-    offsets = ends([len(shape) for shape in shapes])
-    rows, found = ring_bounds(np.concatenate(shapes), offsets), np.diff(offsets) > 0
+    return _boxes(np.concatenate(shapes), ends([len(shape) for shape in shapes]))
+
+
+def flat_boxes(shapes: Outlines) -> tuple[Floats, Bools]:
+    """`box_rows` of polygons that are flat already."""
+    return _boxes(shapes.coords, shapes.ring_offsets[shapes.part_offsets[shapes.object_offsets]])
+
+
+def _boxes(coords: Floats, offsets: Indices) -> tuple[Floats, Bools]:
+    rows, found = ring_bounds(coords, offsets), np.diff(offsets) > 0
     rows[:, 2:] -= rows[:, :2]
     rows[~found] = 0.0
     return rows, found

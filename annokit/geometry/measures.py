@@ -65,9 +65,9 @@ def flat_areas(shapes: Outlines) -> Floats:
 def _measured(
     measure: Callable[..., Floats], coords: Floats, ring_offsets: Indices, part_offsets: Indices
 ) -> Floats:
-    finite = np.asarray(np.isfinite(coords).all(axis=1))
-    if finite.all():
+    if np.isfinite(coords).all():
         return measure(coords, ring_offsets, part_offsets)
+    finite = np.asarray(np.isfinite(coords).all(axis=1))
     values = measure(np.where(finite[:, None], coords, 0.0), ring_offsets, part_offsets)
     owners = np.repeat(np.arange(len(part_offsets) - 1), np.diff(ring_offsets[part_offsets]))
     values[owners[~finite]] = np.nan

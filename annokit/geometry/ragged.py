@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from annokit.model import Polygon
 from annokit.model.base import Floats, Indices
 
-__all__ = ["Outlines", "concatenated", "ends", "flattened", "lengths", "windows"]
+__all__ = ["Outlines", "concatenated", "ends", "flattened", "kinds_of", "lengths", "windows"]
 
 
 class Outlines(NamedTuple):
@@ -35,12 +35,24 @@ def flattened(polygons: Sequence[Polygon]) -> Outlines:
     >>> flattened([]).coords.shape
     (0, 2)
     """
+    coords = [polygon.coords for polygon in polygons]
+    sizes = np.fromiter(map(len, coords), np.int64, len(coords))
+    ring_counts, rings = _spans([polygon.ring_offsets for polygon in polygons], sizes)
+    part_counts, parts = _spans([polygon.part_offsets for polygon in polygons], ring_counts)
     return Outlines(
-        concatenated([polygon.coords for polygon in polygons], np.float64).reshape(-1, 2),
-        ends(lengths([polygon.ring_offsets for polygon in polygons])),
-        ends(lengths([polygon.part_offsets for polygon in polygons])),
-        ends([len(polygon.part_offsets) - 1 for polygon in polygons]),
+        concatenated(coords, np.float64).reshape(-1, 2), ends(rings), ends(parts), ends(part_counts)
     )
+
+
+def _spans(offsets: Sequence[Indices], totals: Indices) -> tuple[Indices, Indices]:
+    """How many spans each array of offsets has, and the length of each span; a single one is as long as the total."""
+    counts = np.fromiter(map(len, offsets), np.int64, len(offsets)) - 1
+    several = counts != 1
+    if not several.any():
+        return counts, totals
+    spread = np.repeat(totals, counts)
+    spread[np.repeat(several, counts)] = lengths([offsets[i] for i in np.flatnonzero(several).tolist()])
+    return counts, spread
 
 
 def ends(lengths: Sequence[int] | Indices) -> Indices:
@@ -95,3 +107,16 @@ def windows(offsets: Indices, firsts: Indices) -> Indices:
 def concatenated(arrays: Sequence[NDArray[Any]], dtype: Any) -> NDArray[Any]:
     """All values in one flat array; of no arrays, an empty one."""
     return np.concatenate(arrays).reshape(-1) if arrays else np.empty(0, dtype)
+
+
+def kinds_of(values: Sequence[Any]) -> tuple[list[type], Indices]:
+    """The types among values, and for each value which of them it has.
+
+    >>> kinds, numbers = kinds_of([1, "a", 2])
+    >>> kinds, numbers.tolist()
+    ([<class 'int'>, <class 'str'>], [0, 1, 0])
+    """
+    found = list(map(type, values))
+    kinds = list(dict.fromkeys(found))
+    numbers = {kind: number for number, kind in enumerate(kinds)}
+    return kinds, np.fromiter(map(numbers.__getitem__, found), np.int64, len(found))

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import chain, repeat
-from operator import is_not
+from itertools import chain
 from types import NoneType
 from typing import Any
 
@@ -69,13 +68,15 @@ def column(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
         values = [one or None for one in values]
     if not values or (values[0] is None and values.count(None) == len(values)):
         return pa.nulls(len(values), kind)
+    if pa.types.is_string(kind):
+        return _texts(values, kind)
     types = set(map(type, values))
     make = _lists if pa.types.is_list(kind) else _MAKERS.get((kind, *(types - {NoneType})))
     if make is None:
         return _by_arrow(values, kind)
     if NoneType not in types:
         return make(values, kind, None)
-    valid = np.fromiter(map(is_not, values, repeat(None)), np.bool_, len(values))
+    valid = _present(values)
     return make([value for value in values if value is not None], kind, valid)
 
 
@@ -93,9 +94,11 @@ def json_column(values: Sequence[Any]) -> pa.Array:
     >>> json_column([{"coco": {"id": 1}}, {}]).to_pylist()
     ['{"coco":{"id":1}}', None]
     """
-    valid = np.fromiter(map(bool, values), np.bool_, len(values))
-    if not valid.any():
+    if not any(values):
         return pa.nulls(len(values), pa.string())
+    if all(values):
+        return packed_column(*json_lines(values), pa.string())
+    valid = np.fromiter(map(bool, values), np.bool_, len(values))
     text, lengths = json_lines([value for value in values if value])
     return packed_column(text, _spread(lengths, valid), pa.string(), valid)
 
@@ -150,6 +153,10 @@ def flat_values(column: pa.Array, where: Where) -> tuple[Floats, list[Indices]]:
     return numbers(column), levels
 
 
+def _present(values: Sequence[Any]) -> Bools:
+    return np.frombuffer(bytes([value is not None for value in values]), np.bool_)
+
+
 def _spread(values: NDArray[Any], valid: Bools | None) -> NDArray[Any]:
     """The values at the places where there is one, 0 elsewhere."""
     if valid is None:
@@ -177,11 +184,27 @@ def _lists(values: Sequence[Any], kind: pa.DataType, valid: Bools | None) -> pa.
     return list_column(_spread(lengths, valid), inner, valid)
 
 
-def _texts(values: Sequence[str], kind: pa.DataType, valid: Bools | None) -> pa.Array:
+def _texts(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+    """Texts and None, found to be that by joining them; `pa.array` has to do with what else there is."""
+    first, count = values[0], len(values)
+    if type(first) is str and values.count(first) == count:
+        text = first.encode()
+        return packed_column(text * count, np.full(count, len(text)), kind)
+    try:
+        return _joined(values, kind, None)
+    except TypeError:
+        valid = _present(values)
+    try:
+        return _joined(["" if value is None else value for value in values], kind, valid)
+    except TypeError:
+        return _by_arrow(values, kind)
+
+
+def _joined(values: Sequence[str], kind: pa.DataType, valid: Bools | None) -> pa.Array:
     joined = "".join(values)
     text = joined.encode()
     each = values if len(text) == len(joined) else [value.encode() for value in values]
-    return packed_column(text, _spread(np.fromiter(map(len, each), np.int64, len(each)), valid), kind, valid)
+    return packed_column(text, np.fromiter(map(len, each), np.int64, len(each)), kind, valid)
 
 
 def _plain(values: Sequence[float], kind: pa.DataType, valid: Bools | None) -> pa.Array:
@@ -189,7 +212,7 @@ def _plain(values: Sequence[float], kind: pa.DataType, valid: Bools | None) -> p
 
 
 def _flags(values: Sequence[bool], kind: pa.DataType, valid: Bools | None) -> pa.Array:
-    flags = _spread(np.fromiter(values, np.bool_, len(values)), valid)
+    flags = _spread(np.frombuffer(bytes(values), np.bool_), valid)
     bits = pa.py_buffer(np.packbits(flags, bitorder="little"))
     return pa.Array.from_buffers(kind, len(flags), [_bits(valid), bits])
 
@@ -210,7 +233,6 @@ _NUMBERS: dict[pa.DataType, type] = {
 }
 _Maker = Callable[[Sequence[Any], pa.DataType, "Bools | None"], pa.Array]
 _MAKERS: dict[tuple[Any, ...], _Maker] = {
-    (pa.string(), str): _texts,
     (pa.bool_(), bool): _flags,
     (_TIME, datetime): _times,
     (pa.float64(), float): _plain,

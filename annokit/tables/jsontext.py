@@ -36,7 +36,7 @@ def json_lines(values: Sequence[Any]) -> tuple[bytes, Indices]:
     lines = _ENCODER.encode_lines(values)
     stops = np.flatnonzero(np.frombuffer(lines, np.uint8) == ord("\n"))
     if len(stops) == len(values):
-        return lines.translate(None, b"\n"), np.diff(stops, prepend=-1) - 1
+        return lines.replace(b"\n", b""), np.diff(stops, prepend=-1) - 1
     texts = [_ENCODER.encode(value) for value in values]  # raw text among them has line breaks of its own
     return b"".join(texts), np.array([len(text) for text in texts])
 

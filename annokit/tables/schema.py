@@ -34,6 +34,7 @@ classifications: ``answers``, ``answer_details``
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import pyarrow as pa
@@ -172,16 +173,22 @@ TABLES = tuple(name for name in SCHEMAS if name != "ontology")
 def record_batch(table: str, columns: Mapping[str, Any]) -> pa.RecordBatch:
     """Columns, as values (JSON as what it says) or Arrow arrays, in the order and types of a table's schema."""
     schema = SCHEMAS[table]
-    return pa.record_batch([_array(columns[field.name], field) for field in schema], schema)
+    return pa.record_batch([_array(columns[name], name, kind) for name, kind in _fields(table)], schema)
 
 
-def _array(values: Any, field: pa.Field) -> pa.Array:
+@cache
+def _fields(table: str) -> list[tuple[str, pa.DataType]]:
+    """Names and types, which a schema makes anew whenever it is asked."""
+    return [(field.name, field.type) for field in SCHEMAS[table]]
+
+
+def _array(values: Any, name: str, kind: pa.DataType) -> pa.Array:
     if isinstance(values, pa.Array):
         return values
     try:
-        return json_column(values) if field.name in _JSON else column(values, field.type)
+        return json_column(values) if name in _JSON else column(values, kind)
     except (pa.ArrowException, OverflowError, UnicodeEncodeError) as error:
-        raise InputError(f"column {field.name} cannot hold a value: {error}") from error
+        raise InputError(f"column {name} cannot hold a value: {error}") from error
 
 
 def check_version(metadata: dict[bytes, bytes] | None, where: Where) -> None:

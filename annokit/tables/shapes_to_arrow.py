@@ -11,8 +11,9 @@ import pyarrow as pa
 from msgspec.structs import replace
 
 from annokit.geometry import box_rows, mask_batch, outline_areas, outline_of
+from annokit.geometry.boxes import flat_boxes
 from annokit.geometry.measures import flat_areas
-from annokit.geometry.ragged import Outlines, concatenated, flattened
+from annokit.geometry.ragged import Outlines, concatenated, flattened, kinds_of
 from annokit.model import (
     Box,
     Geometry,
@@ -28,7 +29,7 @@ from annokit.model import (
     TimeRange,
     Track,
 )
-from annokit.model.base import Floats, Indices
+from annokit.model.base import Bools, Floats, Indices
 from annokit.tables.columns import column, list_column, number_column, packed_column
 from annokit.tables.schema import SCHEMAS
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["shape_columns"]
 
 _S = TypeVar("_S", bound=Geometry)
+_NOWHERE: Indices = np.empty(0, np.int64)
 
 _COLUMNS: dict[str, tuple[type, str]] = {
     "uri": (MaskReference, "uri"),
@@ -65,11 +67,15 @@ def shape_columns(
     payloads: list[Any] = [None] * len(annotations)
     for place in shapes.others():
         payloads[place] = _payload(annotations[place])
+    rows, found = _box_rows(shapes, boxes)
+    sides = zip(("x", "y", "width", "height"), rows.T, strict=True)
     return (
         {name: shapes.field(kind, field) for name, (kind, field) in _COLUMNS.items()}
-        | _box_columns(geometries, boxes)
+        | {name: number_column(side, pa.float64(), found) for name, side in sides}
+        | _type_columns(annotations, shapes)
         | {
-            "area": _areas(shapes),
+            "box_stated": [box is not None for box in boxes],
+            "area": _areas(shapes, rows),
             "rings": _rings(shapes),
             "points": _points(shapes),
             "visibility": _visibility(shapes),
@@ -88,35 +94,46 @@ class _Shapes:
 
     def __init__(self, geometries: Sequence[Geometry | None], boxes: Sequence[Box | None]) -> None:
         self.count = len(geometries)
-        self._places: dict[type, list[int]] = {}
-        for place, geometry in enumerate(geometries):
-            self._places.setdefault(type(geometry), []).append(place)
+        self.kinds, self.kind_of = kinds_of(geometries)
+        self._places = {kind: np.flatnonzero(self.kind_of == i) for i, kind in enumerate(self.kinds)}
         self._geometries = geometries
+        self._found: dict[type, list[Any]] = {}
         self._keep(Box, lambda place: boxes[place] is None or boxes[place] == geometries[place])
         self._keep(Mask, lambda place: _is_usual(geometries[place]))
 
     def _keep(self, kind: type, holds: Callable[[int], bool]) -> None:
         if kind in self._places:
-            self._places[kind] = [place for place in self._places[kind] if holds(place)]
+            kept = [place for place in self._places[kind].tolist() if holds(place)]
+            self._places[kind] = np.array(kept, np.int64)
 
-    def of(self, kind: type[_S]) -> tuple[list[int], list[_S]]:
+    def of(self, kind: type[_S]) -> tuple[Indices, list[_S]]:
         """Where those of a kind stand, and they themselves."""
-        places = self._places.get(kind, [])
-        return places, [self._geometries[place] for place in places]  # type: ignore[misc]  # of that kind
+        places = self._places.get(kind, _NOWHERE)
+        if kind not in self._found:
+            self._found[kind] = [self._geometries[place] for place in places.tolist()]
+        return places, self._found[kind]
 
     def field(self, kind: type, name: str) -> list[Any]:
         """A field of all shapes of a kind; None for the others."""
         values: list[Any] = [None] * self.count
-        for place, shape in zip(*self.of(kind), strict=True):  # type: ignore[var-annotated]  # of any kind
-            values[place] = getattr(shape, name)
+        for place in self._places.get(kind, _NOWHERE).tolist():
+            values[place] = getattr(self._geometries[place], name)
         return values
 
     def others(self) -> list[int]:
         """Where something stands that no column holds whole."""
         held = np.zeros(self.count, np.bool_)
         for kind in _IN_COLUMNS:
-            held[self._places.get(kind, [])] = True
+            held[self._places.get(kind, _NOWHERE)] = True
         return np.flatnonzero(~held).tolist()
+
+    def measured(self, but: type | None = None) -> list[Geometry | None]:
+        """The shapes as those have it that measure them: without masks no kernel takes, and those of one kind."""
+        without = {but}
+        return [
+            None if type(one) in without or (type(one) is Mask and not _is_usual(one)) else one
+            for one in self._geometries
+        ]
 
     @cached_property
     def polygons(self) -> Outlines:
@@ -150,29 +167,41 @@ def _payload(annotation: ObjectAnnotation | Track) -> Geometry | Track:
     )
 
 
-def _box_columns(geometries: Sequence[Geometry | None], boxes: Sequence[Box | None]) -> dict[str, Any]:
-    """The boxes that sources state, else those around the shapes."""
-    rows, found = box_rows(
-        [
-            box or (None if type(geometry) is Mask and not _is_usual(geometry) else geometry)
-            for geometry, box in zip(geometries, boxes, strict=True)
-        ]
-    )
-    sides = zip(("x", "y", "width", "height"), rows.T, strict=True)
-    columns: dict[str, Any] = {name: number_column(side, pa.float64(), found) for name, side in sides}
-    return columns | {"box_stated": [box is not None for box in boxes]}
+def _type_columns(annotations: Sequence[ObjectAnnotation | Track], shapes: _Shapes) -> dict[str, Any]:
+    """Which are tracks, and the shape of each."""
+    if Track in map(type, annotations):
+        return {
+            "type": ["track" if type(one) is Track else "object" for one in annotations],
+            "kind": [one.kind if isinstance(one, Track) else one.geometry.kind for one in annotations],
+        }
+    kinds: list[Any] = shapes.kinds
+    names = column([kind.__struct_config__.tag for kind in kinds], pa.string())
+    return {
+        "type": ["object"] * shapes.count,
+        "kind": names.take(number_column(shapes.kind_of, pa.int64())),
+    }
 
 
-def _areas(shapes: _Shapes) -> pa.Array:
+def _box_rows(shapes: _Shapes, boxes: Sequence[Box | None]) -> tuple[Floats, Bools]:
+    """The boxes that sources state, else those around the shapes: x, y, width and height, and whether there is one."""
+    if any(boxes):
+        return box_rows([box or shape for shape, box in zip(shapes.measured(), boxes, strict=True)])
+    places, _ = shapes.of(Polygon)
+    rows, found = box_rows(shapes.measured(but=Polygon))
+    rows[places], found[places] = flat_boxes(shapes.polygons)
+    return rows, found
+
+
+def _areas(shapes: _Shapes, boxes: Floats) -> pa.Array:
     """Square pixels: of a polygon its exteriors minus its holes, of a mask its pixels."""
     areas, known = np.full(shapes.count, np.nan), np.zeros(shapes.count, np.bool_)
-    places, boxes = shapes.of(Box)
-    areas[places], known[places] = box_rows(boxes)[0][:, 2:].prod(axis=1), True
+    places, _ = shapes.of(Box)
+    areas[places], known[places] = boxes[places, 2:].prod(axis=1), True
     places, rotated = shapes.of(RotatedBox)
     areas[places] = outline_areas([outline_of(one) for one in rotated])
     areas[shapes.of(Polygon)[0]] = flat_areas(shapes.polygons)
     places, _ = shapes.of(Mask)
-    if places:
+    if len(places):
         from annokit_fast import rle
 
         areas[places] = rle.area(shapes.masks)
@@ -190,9 +219,10 @@ def _rings(shapes: _Shapes) -> pa.Array:
 def _points(shapes: _Shapes) -> pa.Array:
     points: dict[int, Floats] = {}
     for kind, field in ((Line, "coords"), (Keypoints, "coords"), (RotatedBox, "corners")):
-        places, found = shapes.of(kind)
-        points |= {place: getattr(one, field) for place, one in zip(places, found, strict=True)}
-    points |= {i: np.array([[one.x, one.y]], np.float64) for i, one in zip(*shapes.of(Point), strict=True)}
+        at, found = shapes.of(kind)
+        points |= {place: getattr(one, field) for place, one in zip(at.tolist(), found, strict=True)}
+    at, dots = shapes.of(Point)
+    points |= {place: np.array([[one.x, one.y]], float) for place, one in zip(at.tolist(), dots, strict=True)}
     places = sorted(points)
     values = concatenated([points[place] for place in places], np.float64)
     lengths = [points[place].size for place in places]
@@ -207,7 +237,7 @@ def _visibility(shapes: _Shapes) -> pa.Array:
 
 
 def _listed(
-    shapes: _Shapes, places: Sequence[int], lengths: Sequence[int] | Indices, values: pa.Array
+    shapes: _Shapes, places: Sequence[int] | Indices, lengths: Sequence[int] | Indices, values: pa.Array
 ) -> pa.Array:
     """A column of lists at these places, and of nulls elsewhere."""
     spread, valid = np.zeros(shapes.count, np.int64), np.zeros(shapes.count, np.bool_)
@@ -218,7 +248,7 @@ def _listed(
 def _masks(shapes: _Shapes) -> pa.Array:
     """Structs of height, width and COCO's compressed counts."""
     places, masks = shapes.of(Mask)
-    if not places:
+    if not len(places):
         return pa.nulls(shapes.count, SCHEMAS["annotations"].field("mask").type)
     from annokit_fast import rle
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache, cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,87 +11,77 @@ import pyarrow as pa
 from msgspec import to_builtins
 from msgspec.structs import astuple
 
+from annokit.geometry.ragged import ends
 from annokit.io.gc import paused_gc
 from annokit.model import Asset, Classification, DataRow, Label, ObjectAnnotation, Relationship, Track
-from annokit.model.base import Record
-from annokit.tables.columns import column, number_column
+from annokit.model.base import Indices, Record
+from annokit.tables.columns import column, no_rows, number_column
 from annokit.tables.schema import SCHEMAS, record_batch
 from annokit.tables.shapes_to_arrow import shape_columns
 
 __all__ = ["annotations_table", "batches"]
 
 _SIZE = 4096
+_UNMARKED = frozenset({Classification, Relationship})
 
 
-class _Question(NamedTuple):
-    """A classification at any depth, with its place among those of its owner."""
-
-    what: Classification
-    owner: str
-    classification_index: int
-    parent_index: int | None
-    parent_answer: int | None
-    path: tuple[str, ...]
+_QUESTION = ("what", "owner", "classification_index", "parent_index", "parent_answer", "path")
+_Question = tuple[Classification, str, int, int | None, int | None, tuple[str, ...]]
+"""A classification at any depth, with its place among those of its owner: a plain tuple, being one of many."""
 
 
-class _Listed:
+class _Listed(NamedTuple):
     """Things of one kind: which label each stands in, counted through the batch, and its place in that."""
 
-    def __init__(self) -> None:
-        self.things: list[Any] = []
-        self.labels: list[int] = []
-        self.places: list[int] = []
-
-    def add(self, thing: Any, label: int, place: int) -> None:
-        self.things.append(thing)
-        self.labels.append(label)
-        self.places.append(place)
+    things: Sequence[Any]
+    labels: Indices
+    places: Indices
 
 
 class _Entries:
-    """What goes into the tables, until there is enough for a batch."""
+    """What goes into the tables of a batch; `first` is the number of its first data row."""
 
-    def __init__(self, first: int) -> None:
-        self.first = first
-        self.weight = 0
-        self.rows: list[DataRow] = []
-        self.labels: list[Label] = []
-        self.row_of: list[int] = []
-        self.label_index: list[int] = []
-        self.marked, self.questions, self.relationships = _Listed(), _Listed(), _Listed()
-
-    def add(self, row: DataRow) -> None:
-        for place, label in enumerate(row.labels):
-            self._add_annotations(label, len(self.labels))
-            self.labels.append(label)
-            self.row_of.append(len(self.rows))
-            self.label_index.append(place)
-        self.rows.append(row)
-        self.weight += 1 + sum([len(label.annotations) for label in row.labels])
-
-    def _add_annotations(self, label: Label, number: int) -> None:
-        for place, annotation in enumerate(label.annotations):
-            if isinstance(annotation, Relationship):
-                self.relationships.add(annotation, number, place)
-            elif isinstance(annotation, Classification):
-                self._ask((annotation,), "label", number, place)
-            else:
-                self.marked.add(annotation, number, place)
-                if annotation.classifications:
-                    owner = "object" if type(annotation) is ObjectAnnotation else "track"
-                    self._ask(annotation.classifications, owner, number, place)
-
-    def _ask(self, classifications: Sequence[Classification], owner: str, number: int, place: int) -> None:
-        found: list[_Question] = []
-        for question in classifications:
-            _visit(question, owner, None, None, (), found)
-        for one in found:
-            self.questions.add(one, number, place)
+    def __init__(self, rows: Sequence[DataRow], first: int) -> None:
+        self.rows = rows
+        self.row_index: Indices = np.arange(first, first + len(rows))
+        self.row_of, self.label_index = _owners([len(row.labels) for row in rows])
+        self.labels = [label for row in rows for label in row.labels]
+        self._annotations = [one for label in self.labels for one in label.annotations]
+        self._label_of, self._place = _owners([len(label.annotations) for label in self.labels])
 
     @cached_property
-    def row_index(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-        """The number of each data row."""
-        return np.arange(self.first, self.first + len(self.rows))
+    def _kinds(self) -> list[type]:
+        return list(map(type, self._annotations))
+
+    @cached_property
+    def marked(self) -> _Listed:
+        """Objects and tracks."""
+        if _UNMARKED.isdisjoint(self._kinds):
+            return _Listed(self._annotations, self._label_of, self._place)
+        return self._listed([i for i, kind in enumerate(self._kinds) if kind not in _UNMARKED])
+
+    @cached_property
+    def relationships(self) -> _Listed:
+        return self._listed([i for i, kind in enumerate(self._kinds) if kind is Relationship])
+
+    @cached_property
+    def questions(self) -> _Listed:
+        """Classifications at any depth, in the order of what they are asked of."""
+        owners, found = list[int](), list[_Question]()
+        for index, one in enumerate(self._annotations):
+            if not isinstance(one, Relationship) and (type(one) is Classification or one.classifications):
+                known = len(found)
+                _ask(one, known, found)
+                owners += [index] * (len(found) - known)
+        return _Listed(found, self._label_of[owners], self._place[owners])
+
+    def _listed(self, chosen: list[int]) -> _Listed:
+        return _Listed([self._annotations[i] for i in chosen], self._label_of[chosen], self._place[chosen])
+
+    @cached_property
+    def names(self) -> list[str]:
+        """The name of each data row."""
+        return [row.name for row in self.rows]
 
     @cached_property
     def label_places(self) -> dict[str, pa.Array]:
@@ -100,10 +90,10 @@ class _Entries:
             "data_row_index": number_column(self.row_index, pa.int64()),
             "source": column([row.source for row in self.rows], pa.string()),
             "data_row_id": column([row.id for row in self.rows], pa.string()),
-            "name": column([row.name for row in self.rows], pa.string()),
+            "name": column(self.names, pa.string()),
         }
         return _taken(of_rows, self.row_of) | {
-            "label_index": column(self.label_index, pa.int64()),
+            "label_index": number_column(self.label_index, pa.int64()),
             "label_id": column([label.id for label in self.labels], pa.string()),
             "annotator_id": column([label.annotator_id for label in self.labels], pa.string()),
         }
@@ -111,32 +101,52 @@ class _Entries:
     def places(self, listed: _Listed) -> dict[str, pa.Array]:
         """The columns that say where each of some things stands."""
         return _taken(self.label_places, listed.labels) | {
-            "annotation_index": column(listed.places, pa.int64())
+            "annotation_index": number_column(listed.places, pa.int64())
         }
 
 
-def _taken(columns: dict[str, pa.Array], places: Sequence[int]) -> dict[str, pa.Array]:
-    chosen = column(places, pa.int64())
-    return {name: values.take(chosen) for name, values in columns.items()}
+def _owners(counts: Sequence[int]) -> tuple[Indices, Indices]:
+    """For each of many things that stand in others, so many in each: in which, and at which place there."""
+    offsets = ends(counts)
+    owners = np.repeat(np.arange(len(counts)), counts)
+    return owners, np.arange(offsets[-1]) - offsets[owners]
+
+
+def _taken(columns: dict[str, pa.Array], places: Indices) -> dict[str, pa.Array]:
+    chosen = number_column(places, pa.int64())
+    return {
+        name: pa.nulls(len(places), values.type) if values.null_count == len(values) else values.take(chosen)
+        for name, values in columns.items()
+    }
+
+
+def _ask(one: ObjectAnnotation | Track | Classification, first: int, found: list[_Question]) -> None:
+    """Append a classification of a label, or those of an object or a track; they are counted from `first` on."""
+    if isinstance(one, Classification):
+        _visit(one, "label", first, None, None, (), found)
+        return
+    owner = "object" if type(one) is ObjectAnnotation else "track"
+    for question in one.classifications:
+        _visit(question, owner, first, None, None, (), found)
 
 
 def _visit(
     what: Classification,
     owner: str,
+    first: int,
     parent: int | None,
     answer: int | None,
     path: tuple[str, ...],
     found: list[_Question],
 ) -> None:
     """Append a classification and all under it, parents before children."""
-    number = len(found)
-    found.append(_Question(what, owner, number, parent, answer, path))
-    below = (*path, what.tool_name)
+    number = len(found) - first
+    found.append((what, owner, number, parent, answer, path))
     for nested in what.classifications:
-        _visit(nested, owner, number, None, below, found)
+        _visit(nested, owner, first, number, None, (*path, what.tool_name), found)
     for index, chosen in enumerate(what.answers):
         for nested in chosen.classifications:
-            _visit(nested, owner, number, index, (*below, chosen.name), found)
+            _visit(nested, owner, first, number, index, (*path, what.tool_name, chosen.name), found)
 
 
 def batches(
@@ -168,19 +178,32 @@ def batches(
     []
     """
     names = tuple(_MAKERS) if tables is None else tables
-    entries = _Entries(first)
+    held: list[DataRow] = []
+    weight = 0
     for row in rows:
-        entries.add(row)
-        if entries.weight >= size:
-            yield _made(entries, names)
-            entries = _Entries(entries.first + len(entries.rows))
-    if entries.rows:
-        yield _made(entries, names)
+        held.append(row)
+        weight += 1 + sum([len(label.annotations) for label in row.labels])
+        if weight >= size:
+            yield _made(held, first, names)
+            first, held, weight = first + len(held), [], 0
+    if held:
+        yield _made(held, first, names)
 
 
-def _made(entries: _Entries, names: Sequence[str]) -> dict[str, pa.RecordBatch]:
+def _made(rows: Sequence[DataRow], first: int, names: Sequence[str]) -> dict[str, pa.RecordBatch]:
     with paused_gc():
-        return {name: record_batch(name, _MAKERS[name](entries)) for name in names}
+        entries = _Entries(rows, first)
+        return {name: _table(name, entries) for name in names}
+
+
+def _table(name: str, entries: _Entries) -> pa.RecordBatch:
+    things, made = _MAKERS[name]
+    return record_batch(name, made(entries)) if things(entries) else _nothing(name)
+
+
+@cache
+def _nothing(name: str) -> pa.RecordBatch:
+    return no_rows(SCHEMAS[name])
 
 
 def annotations_table(rows: Iterable[DataRow]) -> pa.Table:
@@ -214,7 +237,7 @@ def _data_rows(entries: _Entries) -> dict[str, Any]:
         | _fields(entries.rows, DataRow)
         | {
             "data_row_index": number_column(entries.row_index, pa.int64()),
-            "name": [row.name for row in entries.rows],
+            "name": entries.names,
             "asset_extra": assets["extra"],
         }
     )
@@ -226,19 +249,12 @@ def _labels(entries: _Entries) -> dict[str, Any]:
 
 def _annotations(entries: _Entries) -> dict[str, Any]:
     marked = entries.marked.things
-    is_track = [type(one) is Track for one in marked]
-    tuples = [_as_object(one) if track else astuple(one) for one, track in zip(marked, is_track, strict=True)]
-    fields = _columns(ObjectAnnotation.__struct_fields__, tuples)
-    shapes = zip(fields["geometry"], marked, strict=True)
-    return (
-        fields
-        | entries.places(entries.marked)
-        | {
-            "type": ["track" if track else "object" for track in is_track],
-            "kind": [one.kind if shape is None else shape.kind for shape, one in shapes],
-        }
-        | shape_columns(marked, fields["geometry"], fields["box"])
+    has_tracks = Track in map(type, marked)
+    tuples = (
+        [_as_object(one) if type(one) is Track else astuple(one) for one in marked] if has_tracks else None
     )
+    fields = _columns(ObjectAnnotation.__struct_fields__, tuples or list(map(astuple, marked)))
+    return fields | entries.places(entries.marked) | shape_columns(marked, fields["geometry"], fields["box"])
 
 
 def _as_object(track: Track) -> tuple[Any, ...]:
@@ -248,7 +264,7 @@ def _as_object(track: Track) -> tuple[Any, ...]:
 
 
 def _classifications(entries: _Entries) -> dict[str, Any]:
-    asked = _columns(_Question._fields, entries.questions.things)
+    asked = _columns(_QUESTION, entries.questions.things)
     records = asked["what"]
     return (
         _fields(records, Classification)
@@ -276,10 +292,12 @@ def _relationships(entries: _Entries) -> dict[str, Any]:
     return fields | ends | entries.places(entries.relationships)
 
 
-_MAKERS = {
-    "data_rows": _data_rows,
-    "labels": _labels,
-    "annotations": _annotations,
-    "classifications": _classifications,
-    "relationships": _relationships,
+_Part = tuple[Callable[[_Entries], Sequence[Any]], Callable[[_Entries], dict[str, Any]]]
+_MAKERS: dict[str, _Part] = {
+    "data_rows": (lambda entries: entries.rows, _data_rows),
+    "labels": (lambda entries: entries.labels, _labels),
+    "annotations": (lambda entries: entries.marked.things, _annotations),
+    "classifications": (lambda entries: entries.questions.things, _classifications),
+    "relationships": (lambda entries: entries.relationships.things, _relationships),
 }
+"""For each table of what it has rows, and what makes its columns."""
