@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from annokit_fast._jit import jit_when_busy
+from annokit_fast import _plain
+from annokit_fast._jit import jit_or, jit_when_busy
 
 __all__ = [
     "MAX_COORDINATE",
@@ -235,7 +236,7 @@ def _first_outside(coords: Array, limit: float) -> int:
     return -1
 
 
-@jit_when_busy
+@jit_or(_plain.has_good_polygons, _plain.LIGHT)
 def _polygons_good(coords: Array, rings: Array, polygons: Array, limit: float) -> bool:
     """Whether nothing is wrong: one call in place of three where, as nearly always, all is well."""
     if _first_outside(coords, limit) >= 0 or _offsets_problem(rings, coords.shape[0]) != -1:

@@ -14,13 +14,16 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 import numpy as np
 
-__all__ = ["is_busy", "jit", "jit_when_busy", "jit_when_drawing", "kernels", "lose_patience"]
+__all__ = ["is_busy", "jit", "jit_or", "jit_when_busy", "jit_when_drawing", "kernels", "lose_patience"]
 
 _Params = ParamSpec("_Params")
 _Result = TypeVar("_Result")
 
 _patience: float = 60_000
 """Numbers that kernels may still read as plain Python, at 0.2 to 2 us each, before it is time to compile."""
+
+_CALL = 10
+"""What a call of a twin in numpy counts for, however little it is given."""
 
 _registry: list[tuple[str, str]] = []
 _compiling = threading.RLock()
@@ -49,6 +52,17 @@ def jit_when_drawing(function: Callable[_Params, _Result]) -> Callable[_Params, 
     return _stand_in(function, weight=20)
 
 
+def jit_or(
+    twin: Callable[..., Any], share: float
+) -> Callable[[Callable[_Params, _Result]], Callable[_Params, _Result]]:
+    """As `jit_when_busy`, for kernels whose twin in numpy is fast in itself.
+
+    Each number counts for `share` of one that a kernel reads as plain Python. Where the twin gives `NotImplemented`, the
+    kernel is asked.
+    """
+    return lambda function: _stand_in(function, weight=1, twin=twin, share=share)
+
+
 def is_busy(numbers: float) -> bool:
     """Whether there is enough to do for compiled code by now, with so many more numbers to be read as plain Python.
 
@@ -73,29 +87,38 @@ def lose_patience() -> None:
 class _StandIn:
     """What a kernel's name holds until its module is handed to numba."""
 
-    def __init__(self, function: FunctionType, weight: int) -> None:
+    def __init__(
+        self, function: FunctionType, weight: int, twin: Callable[..., Any] | None, share: float
+    ) -> None:
         self.function = function
         self.weight = weight
         """What a number of its arguments counts for; 0 for what is always compiled."""
+        self.twin = twin
+        self.share = share
         self.kernel: Any = None
 
     def __call__(self, *arguments: Any) -> Any:
-        if self.weight and _is_little(arguments, self.weight):
-            with np.errstate(all="ignore"):  # as compiled code, which never warns
+        numbers = sum([argument.size for argument in arguments if isinstance(argument, np.ndarray)])
+        with np.errstate(all="ignore"):  # as compiled code, which never warns
+            if self.twin is not None and not is_busy(_CALL + self.share * numbers):
+                result = self.twin(*arguments)
+                if result is not NotImplemented:
+                    return result
+            if self.weight and not is_busy(self.weight * numbers):
                 return _as_python(self.function)(*arguments)
         if self.kernel is None:
             _compile(self.function.__globals__)
         return self.kernel(*arguments)
 
 
-def _stand_in(function: Callable[_Params, _Result], weight: int) -> Callable[_Params, _Result]:
+def _stand_in(
+    function: Callable[_Params, _Result],
+    weight: int,
+    twin: Callable[..., Any] | None = None,
+    share: float = 0.0,
+) -> Callable[_Params, _Result]:
     _registry.append((function.__module__, function.__qualname__))
-    return cast(Callable[_Params, _Result], _StandIn(cast(FunctionType, function), weight))
-
-
-def _is_little(arguments: tuple[Any, ...], weight: int) -> bool:
-    numbers = sum(argument.size for argument in arguments if isinstance(argument, np.ndarray))
-    return not is_busy(weight * numbers)
+    return cast(Callable[_Params, _Result], _StandIn(cast(FunctionType, function), weight, twin, share))
 
 
 def _as_python(function: FunctionType) -> FunctionType:

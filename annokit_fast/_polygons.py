@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from annokit_fast._jit import jit, jit_when_busy
+from annokit_fast import _plain
+from annokit_fast._jit import jit, jit_or, jit_when_busy
 
 
 @jit
@@ -36,7 +37,7 @@ def _signed_area(coords, begin, end):
     return 0.5 * ((a + b) + (c + d))
 
 
-@jit_when_busy
+@jit_or(_plain.areas, _plain.LIGHT)
 def area(coords, rings, polygons, out):
     for i in range(polygons.size - 1):
         total = 0.0
@@ -70,7 +71,7 @@ def _box(coords, begin, end):
     return left, top, right, bottom
 
 
-@jit_when_busy
+@jit_or(_plain.bounds, _plain.LIGHT)
 def bounds(coords, rings, polygons, out):
     for i in range(polygons.size - 1):
         begin, end = rings[polygons[i]], rings[polygons[i + 1]]

@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from annokit_fast._jit import jit, jit_when_busy
+from annokit_fast import _plain
+from annokit_fast._jit import jit, jit_or, jit_when_busy
 
 ENDS_EARLY, BAD_CHARACTER, BAD_COUNT, BAD_SUM = 1, 2, 3, 4
 
 _WORD_OF_ONES = np.uint64(0x0101010101010101)
 
 
-@jit_when_busy
+@jit_or(_plain.check_sums, _plain.LIGHT)
 def check_sums(counts, offsets, heights, widths):
     """Index of the first mask whose counts do not add up to its pixels, or -1."""
     for i in range(offsets.size - 1):
@@ -38,7 +39,7 @@ def one_size(heights, widths):
     return others == 0
 
 
-@jit_when_busy
+@jit_or(_plain.rle_areas, _plain.LIGHT)
 def area(counts, offsets, out):
     for i in range(offsets.size - 1):
         total = np.int64(0)
@@ -192,7 +193,7 @@ def encode(pixels, n, size):
     return out[:o].copy(), offsets
 
 
-@jit_when_busy
+@jit_or(_plain.strings, _plain.HEAVY)
 def to_strings(counts, offsets):
     """COCO's text of counts: from the fourth on the difference to two before, five bits a character."""
     out = np.empty(7 * counts.size, np.uint8)

@@ -99,12 +99,61 @@ def test_with_little_to_do_the_kernels_run_without_numba_and_give_the_same_bits(
     assert run(LITTLE, {**os.environ, "PYTHONPATH": str(ROOT)}) == ["False", "True", "True"]
 
 
+TWINS = """
+import sys
+import numpy as np
+from annokit_fast import _checks, _jit, _polygons, _rle_codec
+rng = np.random.default_rng(0)
+
+def case(scale):
+    sizes = rng.integers(0, 19, 600)
+    rings = np.concatenate([[0], np.cumsum(sizes)])
+    coords = rng.uniform(-1, 1, (rings[-1], 2)) * 10.0 ** rng.integers(-scale, scale + 1, (rings[-1], 1))
+    if scale == 0:
+        coords = np.rint(2 * coords)  # zeros of both signs
+    counts = rng.integers(0, 2 ** rng.integers(1, 32), rings[-1]).astype(np.uint32)
+    polygons = np.concatenate([np.zeros(3, int), np.sort(rng.integers(3, 590, 200))])
+    return coords, rings, polygons, counts
+
+def results(coords, rings, polygons, counts):
+    found = []
+    for kernel, given, shape in (
+        (_polygons.area, (coords, rings, polygons), (202,)),
+        (_polygons.area, (coords, rings, polygons[9:]), (193,)),
+        (_polygons.bounds, (coords, rings, polygons[9:]), (193, 4)),
+        (_rle_codec.area, (counts, rings[9:-9]), (582,)),
+    ):
+        out = np.empty(shape, np.int64 if kernel is _rle_codec.area else np.float64)
+        kernel(*given, out)
+        found.append(out.tobytes())
+    sums = np.array([counts[a:b].sum() % 2**31 for a, b in zip(rings, rings[1:])], np.int32)
+    some = np.diff(rings) > 0
+    found += [_rle_codec.check_sums(counts, rings, sums, np.ones(600, np.int32))]
+    found += [_rle_codec.check_sums(counts, rings[np.append(True, some)], sums[some], np.ones(some.sum(), np.int32))]
+    found += [array.tobytes() for array in _rle_codec.to_strings(counts, rings)]
+    return [*found, _checks._polygons_good(coords, rings, rings[:1], 1e300), _checks._polygons_good(coords, rings, np.arange(601), 1e9)]
+
+def run(patience):
+    _jit._patience = patience
+    return [results(*each) for each in cases]
+
+cases = [case(scale) for scale in (0, 0, 2, 9, 150)]
+little = run(10**9)
+print("numba" in sys.modules)
+print(little == run(0), "numba" in sys.modules)
+"""
+
+
+def test_twins_in_numpy_give_the_same_bits():
+    assert run(TWINS, {**os.environ, "PYTHONPATH": str(ROOT)}) == ["False", "True", "True"]
+
+
 def test_with_more_to_do_they_are_compiled():
     script = """
 import sys
 import numpy as np
 from annokit_fast import polygons
-for _ in range(500):
+for _ in range(5000):
     polygons.area(np.ones((99, 2)), [0, 99], [0, 1])
     print(end="numba" if "numba" in sys.modules else "")
     if "numba" in sys.modules:
