@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import pickle
 from typing import Any
 
 import numpy as np
@@ -69,6 +70,17 @@ def annotations_of(*annotations: Any) -> list[dict[str, Any]]:
 @given(st.lists(data_rows, max_size=4), st.integers(1, 6))
 def test_data_rows_come_back_equal(rows: list[DataRow], size: int) -> None:
     assert back(rows, size=size) == rows
+
+
+@given(st.lists(data_rows, min_size=1, max_size=4))
+def test_tables_are_the_same_in_another_process(rows: list[DataRow]) -> None:
+    pieces = list(tables.batches(rows))
+    sent = pickle.loads(pickle.dumps(pieces, pickle.HIGHEST_PROTOCOL))
+    for piece, other in zip(pieces, sent, strict=True):
+        for name, batch in piece.items():
+            assert other[name].schema.equals(batch.schema, check_metadata=True)
+            assert other[name].serialize().equals(batch.serialize())  # where NaN equals NaN
+            assert other[name].nbytes == batch.nbytes  # by which row groups are cut
 
 
 @given(ontologies)

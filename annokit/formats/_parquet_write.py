@@ -29,6 +29,7 @@ ONTOLOGY = b"annokit.ontology"
 _INDEX = "data_row_index"
 _GROUP = 16384
 _GROUP_BYTES = 64 << 20
+_SHOWN = 8
 
 
 def make(dataset: Dataset, run: Run) -> Iterator[Mapping[str, pa.RecordBatch]]:
@@ -112,30 +113,33 @@ def _count_annotations(batch: pa.RecordBatch, report: Report) -> None:
 
 def _lose_others(piece: Mapping[str, pa.RecordBatch], report: Report) -> None:
     """Account what the annotations table has no place for."""
-    annotated = piece["annotations"]
+    elsewhere = "write to a folder (--to parquet)"
     for table, key in (("data_rows", ["data_row_index"]), ("labels", ["data_row_index", "label_index"])):
-        is_kept = np.isin(_numbers(piece[table], key), _numbers(annotated, key))
-        names = piece[table].column("name").to_pylist()
-        for i in np.flatnonzero(~is_kept).tolist():
-            problem = "without objects or tracks it has no row in the annotations table; write to a folder (--to parquet)"
-            report.lose("no-annotations", table, problem, example=names[i])
+        is_kept = np.zeros(len(piece[table]), np.bool_)
+        is_kept[np.searchsorted(_numbers(piece[table], key), _numbers(piece["annotations"], key))] = True
+        problem = f"without objects or tracks it has no row in the annotations table; {elsewhere}"
+        names = piece[table].column("name")
+        _lose(report, "no-annotations", table, problem, names, np.flatnonzero(~is_kept))
         n = int(is_kept.sum())
         report.count("written", table, n)
         if n:
-            why = "only names are kept; write to a folder (--to parquet)"
-            report.note("annotations-alone", table, why, n=n, lossy=True)
+            report.note("annotations-alone", table, f"only names are kept; {elsewhere}", n=n, lossy=True)
     for table in ("classifications", "relationships"):
-        for name in piece[table].column("name").to_pylist():
-            report.lose(
-                "annotations-alone",
-                table,
-                "they have a table of their own; write to a folder (--to parquet)",
-                example=name,
-            )
+        names = piece[table].column("name")
+        problem = f"they have a table of their own; {elsewhere}"
+        _lose(report, "annotations-alone", table, problem, names, np.arange(len(names)))
+
+
+def _lose(report: Report, code: str, table: str, problem: str, names: pa.Array, lost: Indices) -> None:
+    """Account rows of a table; the names of the first ones are enough for examples."""
+    for place in lost[:_SHOWN].tolist():
+        report.lose(code, table, problem, example=names[place].as_py())
+    if len(lost) > _SHOWN:
+        report.lose(code, table, problem, n=len(lost) - _SHOWN)
 
 
 def _numbers(batch: pa.RecordBatch, key: Sequence[str]) -> Indices:
-    """One number for each key of a row, or of a row and something below 2**32 in it."""
+    """One rising number for each key of a row, or of a row and something below 2**32 in it."""
     numbers = np.zeros(len(batch), np.int64)
     for name in key:
         numbers = numbers << 32 | tables.numbers(batch.column(name))

@@ -30,6 +30,7 @@ __all__ = [
     "number_column",
     "numbers",
     "packed_column",
+    "taken",
 ]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -122,6 +123,20 @@ def list_column(lengths: Sequence[int] | Indices, values: pa.Array, valid: Bools
     """A list column; where `valid` is False the entry is null, and its length must be 0."""
     kind = pa.list_(values.type)
     return pa.Array.from_buffers(kind, len(lengths), [_bits(valid), _offsets(lengths)], children=[values])
+
+
+def taken(values: pa.Array, places: Indices) -> pa.Array:
+    """The values at these places, of a flat column; as everywhere here, without nulls there is no bitmap of them.
+
+    >>> taken(pa.array(["a", "b"]), np.array([1, 1, 0])).to_pylist()
+    ['b', 'b', 'a']
+    """
+    if values.null_count == len(values):
+        return pa.nulls(len(places), values.type)
+    found = values.take(number_column(places, pa.int64()))
+    if found.null_count:
+        return found
+    return pa.Array.from_buffers(found.type, len(found), [None, *found.buffers()[1:]])
 
 
 def no_rows(schema: pa.Schema) -> pa.RecordBatch:

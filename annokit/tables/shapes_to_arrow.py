@@ -30,7 +30,7 @@ from annokit.model import (
     Track,
 )
 from annokit.model.base import Bools, Floats, Indices
-from annokit.tables.columns import column, list_column, number_column, packed_column
+from annokit.tables.columns import column, list_column, number_column, packed_column, taken
 from annokit.tables.schema import SCHEMAS
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ def _type_columns(annotations: Sequence[ObjectAnnotation | Track], shapes: _Shap
     names = column([kind.__struct_config__.tag for kind in kinds], pa.string())
     return {
         "type": ["object"] * shapes.count,
-        "kind": names.take(number_column(shapes.kind_of, pa.int64())),
+        "kind": taken(names, shapes.kind_of),
     }
 
 
@@ -256,6 +256,8 @@ def _masks(shapes: _Shapes) -> pa.Array:
     sides = [column([getattr(mask, side) for mask in masks], pa.int32()) for side in ("height", "width")]
     counts = packed_column(text, np.diff(offsets), pa.binary())
     packed = pa.StructArray.from_arrays([*sides, counts], ["height", "width", "counts"])
+    if len(places) == shapes.count:
+        return packed
     rank, valid = np.zeros(shapes.count, np.int64), np.zeros(shapes.count, np.bool_)
     rank[places], valid[places] = np.arange(len(places)), True
     return packed.take(number_column(rank, pa.int64(), valid))

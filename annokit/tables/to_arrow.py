@@ -15,7 +15,7 @@ from annokit.geometry.ragged import ends
 from annokit.io.gc import paused_gc
 from annokit.model import Asset, Classification, DataRow, Label, ObjectAnnotation, Relationship, Track
 from annokit.model.base import Indices, Record
-from annokit.tables.columns import column, no_rows, number_column
+from annokit.tables.columns import column, no_rows, number_column, taken
 from annokit.tables.schema import SCHEMAS, record_batch
 from annokit.tables.shapes_to_arrow import shape_columns
 
@@ -92,7 +92,7 @@ class _Entries:
             "data_row_id": column([row.id for row in self.rows], pa.string()),
             "name": column(self.names, pa.string()),
         }
-        return _taken(of_rows, self.row_of) | {
+        return {name: taken(values, self.row_of) for name, values in of_rows.items()} | {
             "label_index": number_column(self.label_index, pa.int64()),
             "label_id": column([label.id for label in self.labels], pa.string()),
             "annotator_id": column([label.annotator_id for label in self.labels], pa.string()),
@@ -100,9 +100,21 @@ class _Entries:
 
     def places(self, listed: _Listed) -> dict[str, pa.Array]:
         """The columns that say where each of some things stands."""
-        return _taken(self.label_places, listed.labels) | {
-            "annotation_index": number_column(listed.places, pa.int64())
-        }
+        of_labels = {name: taken(values, listed.labels) for name, values in self.label_places.items()}
+        return of_labels | {"annotation_index": number_column(listed.places, pa.int64())}
+
+
+class Tables(dict[str, pa.RecordBatch]):
+    """The tables of some data rows. Pickled, each is one message of Arrow's: column by column takes five times as long."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _received, ({name: batch.serialize() for name, batch in self.items()},)
+
+
+def _received(messages: dict[str, pa.Buffer]) -> Tables:
+    return Tables(
+        {name: pa.ipc.read_record_batch(message, SCHEMAS[name]) for name, message in messages.items()}
+    )
 
 
 def _owners(counts: Sequence[int]) -> tuple[Indices, Indices]:
@@ -110,14 +122,6 @@ def _owners(counts: Sequence[int]) -> tuple[Indices, Indices]:
     offsets = ends(counts)
     owners = np.repeat(np.arange(len(counts)), counts)
     return owners, np.arange(offsets[-1]) - offsets[owners]
-
-
-def _taken(columns: dict[str, pa.Array], places: Indices) -> dict[str, pa.Array]:
-    chosen = number_column(places, pa.int64())
-    return {
-        name: pa.nulls(len(places), values.type) if values.null_count == len(values) else values.take(chosen)
-        for name, values in columns.items()
-    }
 
 
 def _ask(one: ObjectAnnotation | Track | Classification, first: int, found: list[_Question]) -> None:
@@ -193,7 +197,7 @@ def batches(
 def _made(rows: Sequence[DataRow], first: int, names: Sequence[str]) -> dict[str, pa.RecordBatch]:
     with paused_gc():
         entries = _Entries(rows, first)
-        return {name: _table(name, entries) for name in names}
+        return Tables({name: _table(name, entries) for name in names})
 
 
 def _table(name: str, entries: _Entries) -> pa.RecordBatch:
