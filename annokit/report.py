@@ -198,6 +198,19 @@ class Report:
         self.count(column, kind, n)
         self._name(code, kind, message, example, n, "lost")
 
+    def lose_each(self, code: str, kind: str, message: str, examples: Sequence[object]) -> None:
+        """`lose` for several of a kind, each of which is an example.
+
+        >>> report = Report()
+        >>> report.lose_each("no-place", "object:line", "COCO has no lines", ["r1", "r1", "r2"])
+        >>> report.total("unsupported"), report.losses[0].examples
+        (3, ['r1', 'r1', 'r2'])
+        """
+        self.count("unsupported", kind, len(examples))
+        loss = self._named(code, kind, message, "lost")
+        loss.count += len(examples)
+        loss.examples += map(str, examples[: _EXAMPLES - len(loss.examples)])
+
     def lose_all(self, code: str, counts: Mapping[str, int], message: str, *, example: object = None) -> None:
         """`lose` for every kind of a census."""
         for kind, n in counts.items():

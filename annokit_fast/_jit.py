@@ -70,7 +70,7 @@ def is_busy(numbers: float) -> bool:
     """
     global _patience
     _patience -= numbers
-    return _patience < 0
+    return _patience <= 0
 
 
 def kernels() -> list[tuple[str, str]]:

@@ -15,7 +15,15 @@ from annokit_fast import _text_format, _text_parse, _text_plain
 from annokit_fast._checks import LARGEST, Array, freeze, per_item, ragged, vector
 from annokit_fast._jit import is_busy
 
-__all__ = ["json_rings", "parse_points", "parse_rings", "yolo_boxes", "yolo_keypoints", "yolo_rings"]
+__all__ = [
+    "is_compiled",
+    "json_rings",
+    "parse_points",
+    "parse_rings",
+    "yolo_boxes",
+    "yolo_keypoints",
+    "yolo_rings",
+]
 
 
 def __dir__() -> list[str]:
@@ -279,6 +287,16 @@ def json_rings(coords: Any, ring_offsets: Any, text_offsets: Any) -> tuple[Array
     ends = np.empty(len(texts), np.int64)
     _text_format.json_rings(freeze(xy.ravel()), rings, texts, out, ends)
     return out[: ends[-1]].copy(), ends
+
+
+def is_compiled() -> bool:
+    """Whether kernels are at hand by now, so that `json_rings` is faster than lists that msgspec encodes.
+
+    >>> from annokit_fast import text
+    >>> isinstance(text.is_compiled(), bool)
+    True
+    """
+    return is_busy(0)
 
 
 _MOST_LETTERS = 18

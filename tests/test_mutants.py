@@ -31,11 +31,8 @@ NOT_RECORDS = {"note", "advance", "__init__", "mkdir", "seek", "close", "note_cr
 
 
 DETAILS = {
-    "entry |= {'image_id': None, 'category_id': None}": "the order of the keys: they are filled in later",
     "entry |= {'width': row.asset.width, 'height': row.asset.height}": "a field of an image",
-    "entry |= _segmentation(one.geometry, kept, strings.get(place), sizes[index], results)": "a field",
-    "areas.update(zip(indices, rle.area(batch).tolist(), strict=True))": "a field",
-    "_measure(drawn, list(shapes), areas)": "a field",
+    "report.count('derived', 'object:box', derived)": "what is derived stands apart from the identity",
     "report.count('derived', 'object:box')": "what is derived stands apart from the identity",
     "report.count('derived', 'object:box', sum((objects[index].box is None for index in found)))": "the same",
     "grouped.setdefault((code, kinds[index]), []).append(index)": "notes",

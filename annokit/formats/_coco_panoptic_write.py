@@ -139,7 +139,7 @@ class _Painter:
             self.report.lose("covered", kind, "all its pixels are covered by later objects", example=row.name)
             return None
         kept = own_keys(one.extra.get("coco", {}))
-        kept = {key: value for key, value in kept.items() if key not in ("id", "segmentation")}
+        kept.pop("segmentation", None)
         entry: dict[str, Any] = {"category_id": self.categories.id_of(one), "iscrowd": int(one.is_crowd)}
         self.report.count("written", kind)
         if one.confidence is not None:

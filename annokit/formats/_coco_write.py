@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +15,8 @@ from msgspec import Meta
 from annokit.dataset import Dataset
 from annokit.formats._base import Options, Pieces
 from annokit.formats._classes import Classes
-from annokit.formats._coco_entries import entries, own_keys
+from annokit.formats._coco_drawn import Size
+from annokit.formats._coco_entries import Entry, entries, own_keys
 from annokit.formats._coco_spool import Batch, Spool
 from annokit.formats._coco_wire import ABSENT, POSITION
 from annokit.io.batches import batched
@@ -34,13 +36,14 @@ from annokit.model import (
     Tool,
     Track,
 )
-from annokit.report import Census, Report, census, kind_of
+from annokit.report import Report, census, kind_of
 from annokit.run import Run
 
 __all__ = ["PIECES", "Categories", "WriteOptions", "encoded", "image_entry"]
 
 _BATCH = 500
 _ENCODER = msgspec.json.Encoder()
+_NOTHING: dict[str, Any] = {}
 _Writable = ObjectAnnotation | Classification
 _Shape = Polygon | Box | RotatedBox | Mask | Keypoints
 
@@ -116,38 +119,44 @@ def encoded(
     """The rows, some at a time, with their annotations; the images are left to the caller."""
     has_captions = len(categories) == 0
     for batch in batched(rows, _BATCH):
-        places = [
-            (index, annotation)
-            for index, row in enumerate(batch)
-            for annotation in _writable(row, has_captions, report)
-        ]
-        ids = [row.extra.get("coco", {}).get("id") for row in batch]
-        made = Batch(ids, [row.source for row in batch], [], [], [], [], [])
-        written: Census = Counter()
+        places, annotations = _writable(batch, has_captions, report)
         with paused_gc():
-            for (index, one), entry in zip(places, _made(batch, places, report, results), strict=True):
-                if entry is None or not categories.fill_in(entry, one, report):
-                    continue
-                written[kind_of(one)] += 1
-                kept = one.extra.get("coco", {})
-                entry.pop("id", None)
-                made.rows.append(index)
-                made.own.append(kept.get("id"))
-                made.positions.append(kept.get(POSITION))
-                made.entries.append(_ENCODER.encode(entry)[1:])
-        report.count_all("written", written)
-        yield batch, made
+            sizes = [(batch[place].asset.height, batch[place].asset.width) for place in places]
+            made = _made(sizes, annotations, categories, report, results)
+            written = [k for k, entry in enumerate(made) if entry is not None]
+            kinds = Counter([kind_of(annotations[k]) for k in written])
+            report.count_all("written", kinds + Counter(labels=sum(len(row.labels) for row in batch)))
+            kept = [annotations[k].extra.get("coco", _NOTHING) for k in written]
+            coded = Batch(
+                own_images=[row.extra.get("coco", _NOTHING).get("id") for row in batch],
+                sources=[row.source for row in batch],
+                images=[],
+                rows=[places[k] for k in written],
+                own=[own.get("id") for own in kept],
+                positions=[own.get(POSITION) for own in kept],
+                entries=[_ENCODER.encode(made[k])[1:] for k in written],
+            )
+        yield batch, coded
 
 
 def _made(
-    batch: Sequence[DataRow], places: Sequence[tuple[int, _Writable]], report: Report, results: bool
-) -> Iterator[dict[str, Any] | None]:
+    sizes: Sequence[Size],
+    annotations: Sequence[_Writable],
+    categories: Categories,
+    report: Report,
+    results: bool,
+) -> list[Entry | dict[str, Any] | None]:
     """The entries of annotations, in order."""
-    objects = [(index, one) for index, one in places if isinstance(one, ObjectAnnotation)]
-    sizes = [(batch[index].asset.height, batch[index].asset.width) for index, _ in objects]
-    made = iter(entries(sizes, [one for _, one in objects], report, results=results))
-    for _, one in places:
-        yield next(made) if isinstance(one, ObjectAnnotation) else _answer(one)
+    objects = [one for one in annotations if isinstance(one, ObjectAnnotation)]
+    shown = [size for size, one in zip(sizes, annotations, strict=True) if isinstance(one, ObjectAnnotation)]
+    made = entries(shown, objects, categories.id_of, report, results=results)
+    if len(made) == len(annotations):
+        return made
+    drawn = iter(made)
+    return [
+        next(drawn) if isinstance(one, ObjectAnnotation) else categories.filled_in(_answer(one), one, report)
+        for one in annotations
+    ]
 
 
 def _answer(one: Classification) -> dict[str, Any]:
@@ -158,20 +167,25 @@ def _answer(one: Classification) -> dict[str, Any]:
     return entry | own_keys(one.extra["coco"])
 
 
-def _writable(row: DataRow, has_captions: bool, report: Report) -> list[_Writable]:
-    """The annotations of a row that COCO can hold; everything else is accounted here."""
+def _writable(
+    rows: Sequence[DataRow], has_captions: bool, report: Report
+) -> tuple[list[int], list[_Writable]]:
+    """The annotations that COCO can hold, and the place of the row of each; everything else is accounted here."""
+    places: list[int] = []
     kept: list[_Writable] = []
-    for label in row.labels:
-        report.count("written", "labels")
-        for annotation in label.annotations:
-            code, why = _reason_against(annotation, row.asset, has_captions)
-            if not code and isinstance(annotation, _Writable):
-                kept.append(annotation)
-                if annotation.classifications or isinstance(annotation, Classification):
-                    _lose_answers(annotation, row, report)
-            else:
-                report.lose_all(code, census(annotation), why, example=row.name)
-    return kept
+    lost = _Lost(report)
+    for place, row in enumerate(rows):
+        for annotation in chain.from_iterable([label.annotations for label in row.labels]):
+            reason = _reason_against(annotation, row.asset, has_captions)
+            if reason is not _FITS or not isinstance(annotation, _Writable):
+                lost.add(reason, annotation, row)
+                continue
+            places.append(place)
+            kept.append(annotation)
+            if annotation.classifications or isinstance(annotation, Classification):
+                lost.add_answers(annotation, row)
+    lost.tell()
+    return places, kept
 
 
 def _reason_against(annotation: Annotation, asset: Asset, has_captions: bool) -> tuple[str, str]:
@@ -197,11 +211,45 @@ _NO_ANSWER = "no-place", "COCO has no place for answers, but for captions where 
 _NO_TRACK = "no-place", "COCO has no tracks (--video-frames makes images of the frames)"
 
 
-def _lose_answers(annotation: _Writable, row: DataRow, report: Report) -> None:
-    """Lose what stands below an annotation."""
-    nested = census(annotation)
-    nested[kind_of(annotation)] -= 1
-    report.lose_all("no-place", +nested, "COCO has no place for answers", example=row.name)
+class _Lost:
+    """What is lost of some rows, told to the report in one go: there may be more of it than of what is written."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._names: dict[tuple[tuple[str, str], str], list[str]] = {}
+
+    def add(self, reason: tuple[str, str], annotation: Annotation, row: DataRow) -> None:
+        """Lose an annotation, with what stands below it."""
+        if _is_alone(annotation):
+            self._names.setdefault((reason, kind_of(annotation)), []).append(row.name)
+            return
+        self.tell()
+        self._report.lose_all(reason[0], census(annotation), reason[1], example=row.name)
+
+    def add_answers(self, annotation: _Writable, row: DataRow) -> None:
+        """Lose what stands below an annotation."""
+        if not _is_alone(annotation):
+            nested = census(annotation)
+            nested[kind_of(annotation)] -= 1
+            self.tell()
+            self._report.lose_all("no-place", +nested, "COCO has no place for answers", example=row.name)
+
+    def tell(self) -> None:
+        """Account what was lost so far."""
+        for ((code, why), kind), names in self._names.items():
+            self._report.lose_each(code, kind, why, names)
+        self._names.clear()
+
+
+def _is_alone(annotation: Annotation) -> bool:
+    """Whether surely nothing stands below an annotation."""
+    if isinstance(annotation, ObjectAnnotation):
+        return not annotation.classifications
+    return (
+        isinstance(annotation, Classification)
+        and not annotation.classifications
+        and not any(answer.classifications for answer in annotation.answers)
+    )
 
 
 def image_entry(row: DataRow) -> dict[str, Any]:
@@ -230,18 +278,18 @@ class Categories:
     def __len__(self) -> int:
         return len(self._ids)
 
-    def fill_in(self, entry: dict[str, Any], annotation: _Writable, report: Report) -> bool:
-        """Give an entry that has one its category id; False where a whole image's class is not written."""
-        if isinstance(annotation, ObjectAnnotation):
-            entry["category_id"] = self.id_of(annotation)
-        elif annotation.answers:
-            found = self._by_tool.get(annotation.answers[0].option_id)
-            if found is None:
-                why = "its category is not among the classes"
-                report.lose("class-not-chosen", "classifications", why, example=annotation.id)
-                return False
-            entry["category_id"] = found
-        return True
+    def filled_in(
+        self, entry: dict[str, Any], annotation: Classification, report: Report
+    ) -> dict[str, Any] | None:
+        """An entry with the category it is about, if it is; None where a whole image's class is not written."""
+        if not annotation.answers:
+            return entry
+        found = self._by_tool.get(annotation.answers[0].option_id)
+        if found is None:
+            why = "its category is not among the classes"
+            report.lose("class-not-chosen", "classifications", why, example=annotation.id)
+            return None
+        return entry | {"category_id": found}
 
     def id_of(self, annotation: ObjectAnnotation) -> int:
         """The category id of an object."""

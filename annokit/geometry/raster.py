@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from annokit.errors import GeometryError
-from annokit.geometry.ragged import concatenated, ends, flattened
+from annokit.geometry.ragged import Outlines, concatenated, ends, flattened
 from annokit.model import Box, Mask, Polygon, RotatedBox
-from annokit.model.base import Indices, as_readonly
+from annokit.model.base import Floats, Indices, as_readonly
 
 if TYPE_CHECKING:
     from annokit_fast.rle import RleBatch
 
-__all__ = ["Areal", "mask_batch", "masks_of", "outline_of", "to_rle"]
+__all__ = ["Areal", "box_corners", "drawn", "mask_batch", "masks_of", "outline_of", "outlined", "to_rle"]
 
 Areal: TypeAlias = Polygon | Box | RotatedBox | Mask
 """The shapes that cover pixels."""
@@ -71,9 +71,41 @@ def to_rle(shapes: Sequence[Polygon | Box | RotatedBox], heights: Indices, width
     GeometryError
         When a coordinate is not that.
     """
+    return drawn(flattened(_outlines(shapes)), heights, widths)
+
+
+def outlined(polygons: Sequence[Polygon], corners: Floats) -> Outlines:
+    """Polygons in flat arrays, and behind them (n, 4, 2) corners of what has four.
+
+    >>> outlined([Polygon(coords=[(0, 0), (4, 0), (4, 4)])], box_corners(np.ones((2, 4)))).ring_offsets.tolist()
+    [0, 3, 7, 11]
+    """
+    flat = flattened(polygons)
+    more = np.arange(1, len(corners) + 1)
+    return Outlines(
+        np.concatenate([flat.coords, corners.reshape(-1, 2)]),
+        *(
+            np.concatenate([offsets, offsets[-1] + step * more])
+            for offsets, step in zip(flat[1:], (4, 1, 1), strict=True)
+        ),
+    )
+
+
+def box_corners(rows: Floats) -> Floats:
+    """The corners (n, 4, 2) of boxes given as x, y, width and height.
+
+    >>> box_corners(np.array([(1.0, 2.0, 3.0, 4.0)])).tolist()
+    [[[1.0, 2.0], [4.0, 2.0], [4.0, 6.0], [1.0, 6.0]]]
+    """
+    far = rows[:, :2] + rows[:, 2:]
+    sides: Floats = np.concatenate([rows[:, :2], far], axis=1)
+    return sides[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2)
+
+
+def drawn(flat: Outlines, heights: Indices, widths: Indices) -> RleBatch:
+    """`to_rle` of polygons that are flat already."""
     from annokit_fast import rle
 
-    flat = flattened(_outlines(shapes))
     try:
         return rle.from_polygons(*flat[:3], heights, widths, object_offsets=flat.object_offsets)
     except ValueError as error:
