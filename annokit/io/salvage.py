@@ -32,8 +32,8 @@ _EXTRA = "(extra)"
 _LEAF = object()
 
 
-class Wire(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Base of the structs that mirror a platform's JSON; for decoding only.
+class Wire(Struct, forbid_unknown_fields=True, kw_only=True, gc=False):
+    """Base of the structs that mirror a platform's JSON; for decoding only, so there are no cycles to collect.
 
     Attributes
     ----------
