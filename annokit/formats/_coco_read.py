@@ -162,7 +162,7 @@ class _Pass:
                 self._plain(position, wire, shape) or self._annotation(image, position, wire, shape)
                 for (position, wire), shape in zip(pairs, shapes, strict=False)
             ]
-            rows.append(self._row(image, tuple([one for one in made if one is not None])))
+            rows.append(self._row(image, tuple(filter(None, made))))
         return rows
 
     def _row(self, image: Image, annotations: tuple[_Made, ...]) -> DataRow:
@@ -190,7 +190,8 @@ class _Pass:
         Both make the same of it: here without a call for each field, and without a word on what is wrong.
         """
         tool = self.tools.get(wire.category_id)  # type: ignore[arg-type]  # UNSET is no id
-        bbox, number, area, crowd = wire.bbox, wire.id, wire.area, wire.iscrowd
+        bbox, number, area = wire.bbox, wire.id, wire.area
+        is_crowd = _CROWD.get(wire.iscrowd)
         if (
             type(shape) is not Polygon
             or tool is None
@@ -199,10 +200,12 @@ class _Pass:
             or number is UNSET
             or number is None
             or area is UNSET
-            or crowd not in _CROWD
-            or not (
-                wire.keypoints is wire.num_keypoints is wire.attributes is wire.caption is wire.score is UNSET
-            )
+            or is_crowd is None
+            or wire.keypoints is not UNSET
+            or wire.num_keypoints is not UNSET
+            or wire.attributes is not UNSET
+            or wire.caption is not UNSET
+            or wire.score is not UNSET
             or wire.extra
         ):
             return None
@@ -213,8 +216,8 @@ class _Pass:
             geometry=shape,
             id=str(number),
             box=Box(x=x, y=y, width=width, height=height),
-            is_crowd=_CROWD[crowd],
-            extra={"coco": {POSITION: position, "id": number, "area": area, "iscrowd": crowd}},
+            is_crowd=is_crowd,
+            extra={"coco": {POSITION: position, "id": number, "area": area, "iscrowd": wire.iscrowd}},
         )
 
     def _annotation(
@@ -373,12 +376,7 @@ def _fault(image: Image, wire: Annotation, shape: Geometry) -> AnnokitError | No
 
 def _is_sound(bbox: _Bbox) -> bool:
     x, y, width, height = bbox
-    return (
-        0 <= width <= FARTHEST
-        and 0 <= height <= FARTHEST
-        and -FARTHEST <= x <= FARTHEST
-        and -FARTHEST <= y <= FARTHEST
-    )
+    return 0 <= width <= FARTHEST and 0 <= height <= FARTHEST and abs(x) <= FARTHEST and abs(y) <= FARTHEST
 
 
 def _no_box(bbox: _Bbox) -> GeometryError:

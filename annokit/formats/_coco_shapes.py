@@ -41,35 +41,36 @@ def shapes_of(annotations: Sequence[Shaped]) -> list[_Shape]:
     object is a mask. Without one (absent, null or empty) the shape is the `bbox`.
     """
     texts = [annotation.segmentation for annotation in annotations]
-    starts = [_CHARACTER(text)[0] if len(text) >= _EMPTY else _first(text) for text in texts]
-    rings = [text for text, start in zip(texts, starts, strict=True) if start == b"["]
-    masks = [text for text, start in zip(texts, starts, strict=True) if start == b"{"]
-    found = {b"[": iter(parse_rings(rings, fewest=3)), b"{": iter(_masks(masks))}
+    starts = [_BYTE(text)[0] if len(text) >= _EMPTY else _first(text) for text in texts]
+    rings = [text for text, start in zip(texts, starts, strict=True) if start == _LIST]
+    masks = [text for text, start in zip(texts, starts, strict=True) if start == _OBJECT]
+    polygons, runs = iter(parse_rings(rings, fewest=3)), iter(_masks(masks))
     return [
-        next(found[start]) if start in found else _boxed(annotation, start)
+        next(polygons) if start == _LIST else next(runs) if start == _OBJECT else _boxed(annotation, start)
         for annotation, start in zip(annotations, starts, strict=True)
     ]
 
 
+_LIST, _OBJECT = b"[{"
 _TOO_MANY = 1 << 32
 _EMPTY = 64
 """A longer text is not empty, unless it is drawn out by white space, of which nothing can be made."""
-_CHARACTER = struct.Struct("c").unpack_from
+_BYTE = struct.Struct("B").unpack_from
 
 
 def has_segmentation(annotation: Shaped) -> bool:
     """Whether it states a segmentation that is not empty."""
-    return _first(annotation.segmentation) != b""
+    return _first(annotation.segmentation) != 0
 
 
-def _first(text: Raw) -> bytes:
-    """The first character of a segmentation; nothing where there is none, or an empty one."""
+def _first(text: Raw) -> int:
+    """The first character of a segmentation; 0 where there is none, or an empty one."""
     if len(text) < _EMPTY and bytes(text).translate(None, b" \t\r\n") in (b"", b"[]", b"null"):
-        return b""
-    return memoryview(text)[:1].tobytes()
+        return 0
+    return memoryview(text)[0]
 
 
-def _boxed(annotation: Shaped, start: bytes) -> Box | GeometryError:
+def _boxed(annotation: Shaped, start: int) -> Box | GeometryError:
     if start:
         return GeometryError("expected a segmentation of rings or runs, got neither")
     if isinstance(annotation.bbox, UnsetType):
@@ -105,7 +106,7 @@ def _decoded(text: Raw) -> _Rle | AnnokitError:
 def _from_runs(rle: _Rle) -> Mask | AnnokitError:
     height, width = rle.size
     try:
-        return Mask(counts=np.array(rle.counts, np.uint32), height=height, width=width)
+        return Mask(counts=np.fromiter(rle.counts, np.uint32), height=height, width=width)
     except OverflowError as error:
         return GeometryError(f"expected runs from 0 to 2**32 - 1: {error}")
     except GeometryError as error:

@@ -158,9 +158,9 @@ def repeated(raw: bytes, annotations: Sequence[Annotation], rejected: Sequence[R
     expected = {
         "annotations": 1,
         "image_id": len(annotations),
-        "category_id": sum(one.category_id is not UNSET for one in annotations),
-        "bbox": sum(one.bbox is not UNSET for one in annotations),
-        "segmentation": sum(len(one.segmentation) > 0 for one in annotations),
+        "category_id": sum([one.category_id is not UNSET for one in annotations]),
+        "bbox": sum([one.bbox is not UNSET for one in annotations]),
+        "segmentation": sum([len(one.segmentation) > 0 for one in annotations]),
     }
     words = raw.translate(None, b"0123456789., ")  # no key has one of these, and most of a file is numbers
     for key, most in expected.items():

@@ -113,7 +113,11 @@ def _polygons(coords: Floats, ring_ends: Indices, firsts: Indices) -> list[Polyg
     offsets = windows(ring_ends, firsts)
     places = ends(np.diff(firsts) + 1).tolist()
     return [
-        Polygon(coords=coords[start:end], ring_offsets=offsets[first:last], part_offsets=_parts(count))
+        Polygon(
+            coords=coords[start:end],
+            ring_offsets=_ring(end - start) if count == 1 else offsets[first:last],
+            part_offsets=_parts(count),
+        )
         for start, end, first, last, count in zip(
             starts, starts[1:], places, places[1:], counts, strict=False
         )
@@ -152,3 +156,11 @@ def _near(coords: Floats) -> Floats:
         raise GeometryError(f"expected coordinates within {FARTHEST:.0f} of 0, got {np.abs(coords).max()}")
     coords.flags.writeable = False
     return coords
+
+
+@lru_cache(1024)
+def _ring(count: int) -> Indices:
+    """The offsets of one ring, shared by all polygons of one with so many vertices."""
+    ring = np.array([0, count])
+    ring.flags.writeable = False
+    return ring

@@ -125,12 +125,16 @@ class Polygon(Shape, tag="polygon", kw_only=True):
     part_offsets: Indices = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
-        fields: tuple[Any, Any, Any] = self.coords, self.ring_offsets, self.part_offsets
-        coords, rings, parts = fields
+        coords: Any = self.coords
+        rings: Any = self.ring_offsets
+        parts: Any = self.part_offsets
         if (  # `is_final` of each, without a call
-            type(coords) is type(rings) is type(parts) is ndarray
+            type(coords) is ndarray
+            and type(rings) is ndarray
+            and type(parts) is ndarray
             and coords.dtype is _FLOAT64
-            and rings.dtype is parts.dtype is _INT64
+            and rings.dtype is _INT64
+            and parts.dtype is _INT64
             and not (coords.flags.writeable or rings.flags.writeable or parts.flags.writeable)
         ):
             return
