@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from inspect import Parameter, signature
 
 import numpy as np
 import pytest
@@ -38,6 +39,7 @@ from annokit.model import (
     dump,
     parse,
 )
+from annokit.model.base import Record
 
 SQUARE = [(0.0, 0.0), (4.0, 0.0), (4.0, 4.0), (0.0, 4.0)]
 SHAPES = [
@@ -215,3 +217,15 @@ def test_a_row_is_named_by_the_best_name_it_has() -> None:
     assert DataRow(id="i").name == "i"
     row = DataRow(id="i", external_id="e.jpg", global_key="g.jpg")
     assert (row.name, replace(row, global_key=None).name) == ("g.jpg", "e.jpg")
+
+
+def _records(base: type[Record] = Record) -> list[type[Record]]:
+    return [one for record in base.__subclasses__() for one in (record, *_records(record))]
+
+
+@pytest.mark.parametrize("record", _records(), ids=lambda record: record.__name__)
+def test_every_record_is_frozen_and_made_by_keywords_only(record: type[Record]) -> None:
+    """msgspec inherits the first, but not the second, which each record has to say."""
+    assert {one.kind for one in signature(record).parameters.values()} <= {Parameter.KEYWORD_ONLY}
+    assert record.__struct_config__.frozen
+    assert not record.__struct_config__.gc
