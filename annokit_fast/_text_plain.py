@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import struct
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -18,6 +17,8 @@ from annokit_fast._checks import Array
 __all__ = ["json_rings", "points", "pose_rows", "rings", "rows"]
 
 _T = TypeVar("_T")
+_SPLIT = 134217729.0
+"""2**27 + 1: halves a float into two of 26 bits."""
 
 
 class _Point(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -89,35 +90,69 @@ def _are_near(numbers: Array, limit: float) -> bool:
     return not numbers.size or bool(np.abs(numbers).max() <= limit)
 
 
-def rows(classes: Array, values: Array, offsets: Array, scores: Array, decimals: int) -> list[bytes]:
-    """The row of each object: its class, its values, its score unless that is NaN."""
-    numbers, bounds, share = values.tolist(), pairwise(offsets.tolist()), _share(decimals)
-    return [
-        (b"%d" + share * (stop - start) + b"%b\n") % (index, *numbers[start:stop], _score(score, share))
-        for index, (start, stop), score in zip(classes.tolist(), bounds, scores.tolist(), strict=True)
-    ]
+def rows(classes: Array, values: Array, offsets: Array, scores: Array, decimals: int) -> tuple[Array, Array]:
+    """The text of all rows, and where each starts: its class, its values, its score unless that is NaN."""
+    letters = _shares(values, decimals)
+    return _framed(classes, letters.ravel(), letters.shape[1] * np.diff(offsets), scores, decimals)
 
 
-def pose_rows(classes: Array, values: Array, scores: Array, decimals: int) -> list[bytes]:
+def pose_rows(classes: Array, values: Array, scores: Array, decimals: int) -> tuple[Array, Array]:
     """As `rows`: four values of a box, then of each keypoint two and a digit."""
-    share = _share(decimals)
-    return [
-        (b"%d" + 4 * share + b"%b%b\n") % (index, *row[:4], _keypoints(row[4:], share), _score(score, share))
-        for index, row, score in zip(classes.tolist(), values.tolist(), scores.tolist(), strict=True)
-    ]
+    letters = _shares(values.ravel(), decimals)
+    columns = np.arange(values.shape[1])
+    is_digit = (columns > 4) & (columns % 3 == 0)
+    kept = (~is_digit[:, None] | (np.arange(letters.shape[1]) < 2)).ravel()
+    texts = letters.reshape(len(values), len(kept))[:, kept]
+    return _framed(classes, texts.ravel(), np.full(len(values), texts.shape[1]), scores, decimals)
 
 
-def _share(decimals: int) -> bytes:
-    """How a number is written: as ` %.6f`."""
-    return b" %%.%df" % decimals
+def _framed(
+    classes: Array, letters: Array, lengths: Array, scores: Array, decimals: int
+) -> tuple[Array, Array]:
+    """Texts of these lengths, each between its class and its score."""
+    heads, tails = [b"%d" % index for index in classes.tolist()], [b"\n"] * len(classes)
+    for row in np.flatnonzero(~np.isnan(scores)).tolist():
+        tails[row] = b" %.*f\n" % (decimals, scores[row])
+    around = np.frombuffer(b"".join(chain.from_iterable(zip(heads, tails, strict=True))), np.uint8)
+    pieces = np.column_stack([[*map(len, heads)], lengths, [*map(len, tails)]]).astype(np.int64)
+    inside = np.repeat(np.tile((False, True, False), len(classes)), pieces.ravel())
+    out = np.empty(len(inside), np.uint8)
+    out[inside], out[~inside] = letters, around
+    starts = np.zeros(len(classes) + 1, np.int64)
+    np.cumsum(pieces.sum(axis=1), out=starts[1:])
+    return out, starts
 
 
-def _keypoints(numbers: Sequence[float], share: bytes) -> bytes:
-    return (2 * share + b" %d") * (len(numbers) // 3) % tuple(numbers)
+def _shares(values: Array, decimals: int) -> Array:
+    """Each number as ` %.6f` writes it: (n, 3 + decimals) letters."""
+    letters = np.empty((len(values), 3 + decimals), np.uint8)
+    rest = _scaled(values, 10.0**decimals).astype(np.uint32 if decimals < 9 else np.uint64)
+    for place in range(2 + decimals, 2, -1):
+        tenth = rest // 10
+        letters[:, place] = rest - 10 * tenth + 48
+        rest = tenth
+    letters[:, 0], letters[:, 1], letters[:, 2] = ord(" "), rest + 48, ord(".")
+    return letters
 
 
-def _score(score: float, share: bytes) -> bytes:
-    return b"" if math.isnan(score) else share % score
+def _scaled(values: Array, scale: float) -> Array:
+    """As `_text_format` rounds: the product as if it were exact before it is rounded, halves to even."""
+    product = values * scale
+    whole = product.astype(np.int64)
+    above = product - whole
+    whole += above > 0.5
+    halves = np.flatnonzero(above == 0.5)
+    error, odd = _error(values[halves], scale, product[halves]), whole[halves] & 1 == 1
+    whole[halves] += (error > 0) | ((error == 0) & odd)
+    return whole
+
+
+def _error(values: Array, scale: float, products: Array) -> Array:
+    """What products have lost by being rounded (Dekker)."""
+    shifted, scale_shifted = _SPLIT * values, _SPLIT * scale
+    high, scale_high = shifted - (shifted - values), scale_shifted - (scale_shifted - scale)
+    low, scale_low = values - high, scale - scale_high
+    return ((high * scale_high - products) + high * scale_low + low * scale_high) + low * scale_low
 
 
 def json_rings(coords: Array, ring_offsets: Array, text_offsets: Array) -> list[bytes]:

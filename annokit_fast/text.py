@@ -30,11 +30,11 @@ def __dir__() -> list[str]:
     return __all__
 
 
-_JSON, _ROUNDING = 1 / 200, 1 / 40
+_JSON, _ROUNDING = 1 / 200, 1 / 500
 """The work of the twins on one number, as a share of what `_jit` gives for one that a kernel reads as plain Python.
 
-So 12 million numbers of JSON, or 2 million that are rounded, are worth loading numba for, which takes 0.3 s and 100 MB:
-measured, the kernels save some 90 ns and 180 ns on each. In time 3 million of JSON would do, but a conversion of boxes
+So 12 million numbers of JSON, or 30 million that are rounded, are worth loading numba for, which takes 0.3 s and 100 MB:
+measured, the kernels save some 90 ns and 15 ns on each. In time 3 million of JSON would do, but a conversion of boxes
 needs no other kernel, and the memory it does without is worth more than half a second.
 """
 
@@ -241,7 +241,7 @@ def yolo_keypoints(
     values = _shares(np.hstack([_box_shares(xywh, size), columns]))
     marks = _check(indices, decimals, scores)
     if not is_busy(_ROUNDING * values.size):
-        return _joined(_text_plain.pose_rows(indices, values, marks, decimals))
+        return _text_plain.pose_rows(indices, values, marks, decimals)
     out, ends = _room(indices, values.size, decimals)
     stop = _text_format.pose_rows(indices, values, marks, decimals, out, ends)
     return out[:stop], ends
@@ -358,7 +358,7 @@ def _box_shares(xywh: Any, sizes: Array) -> Array:
 def _rows(classes: Array, shares: Array, offsets: Array, decimals: int, scores: Any) -> tuple[Array, Array]:
     values, marks = _shares(shares), _check(classes, decimals, scores)
     if not is_busy(_ROUNDING * values.size):
-        return _joined(_text_plain.rows(classes, values, offsets, marks, decimals))
+        return _text_plain.rows(classes, values, offsets, marks, decimals)
     out, ends = _room(classes, values.size, decimals)
     stop = _text_format.rows(classes, values, freeze(offsets), marks, decimals, out, ends)
     return out[:stop], ends
