@@ -225,9 +225,12 @@ def _opened(exterior: Floats, holes: Sequence[Floats]) -> Floats:
 
 def _link(one: Floats, other: Floats) -> tuple[int, int]:
     """The vertices of two rings that are closest."""
-    nearest, gaps = _closest(one, other)
-    enter = int(gaps.argmin())
-    return int(nearest[enter]), enter
+    if len(one) * len(other) > _MANY_PAIRS:
+        nearest, gaps = _closest(one, other)
+        enter = int(gaps.argmin())
+        return int(nearest[enter]), enter
+    enter, leave = divmod(int(_gaps(other, one).argmin()), len(one))
+    return leave, enter
 
 
 def _closest(ring: Floats, points: Floats) -> tuple[Indices, Floats]:
@@ -237,10 +240,15 @@ def _closest(ring: Floats, points: Floats) -> tuple[Indices, Floats]:
 
         nearest = shapely.STRtree(shapely.points(ring)).nearest(shapely.points(points))
     else:
-        gaps = np.subtract.outer(ring[:, 0], points[:, 0]) ** 2
-        gaps += np.subtract.outer(ring[:, 1], points[:, 1]) ** 2
-        nearest = gaps.argmin(axis=0)
+        nearest = _gaps(ring, points).argmin(axis=0)
     return nearest, ((ring[nearest] - points) ** 2).sum(axis=1)
+
+
+def _gaps(some: Floats, others: Floats) -> Floats:
+    """The square of the distance of each two points."""
+    gaps: Floats = np.subtract.outer(some[:, 0], others[:, 0]) ** 2
+    gaps += np.subtract.outer(some[:, 1], others[:, 1]) ** 2
+    return gaps
 
 
 def _walk(ring: Floats, start: int, stop: int) -> Floats:

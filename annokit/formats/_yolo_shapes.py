@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import msgspec
@@ -52,21 +52,30 @@ def boxes(objects: Sequence[ObjectAnnotation], sizes: Floats, decimals: int) -> 
     low, high = np.clip(near, 0.0, sizes), np.clip(far, 0.0, sizes)
     extents = np.where((low == near) & (high == far), xywh[:, 2:], high - low)
     why = _reasons(near, far, extents, sizes, decimals)
-    lost = {i: str(why[i]) for i in np.flatnonzero(why != "").tolist()}
-    kept = np.flatnonzero(why == "")
+    kept, lost = _sorted_out(why)
     moved = (np.abs(low - near) > EDGE) | (np.abs(high - far) > EDGE)
-    changed = [(i, "clipped") for i in kept[moved[kept].any(axis=1)].tolist()]
+    changed = [(i, "clipped") for i in kept[(moved[:, 0] | moved[:, 1])[kept]].tolist()]
     return Drawn(kept, np.hstack([low, extents])[kept], np.arange(len(kept) + 1), lost, changed)
 
 
 def _reasons(near: Floats, far: Floats, extents: Floats, sizes: Floats, decimals: int) -> NDArray[np.object_]:
     """Why something between two corners cannot be written; empty where it can."""
-    finite = np.isfinite(near).all(axis=1) & np.isfinite(far).all(axis=1)
-    empty = (far <= near).any(axis=1)
-    outside = ((far <= 0) | (near >= sizes)).any(axis=1)
-    small = (extents <= sizes * (0.5 * 10.0**-decimals)).any(axis=1)
-    codes = ["not-finite", "zero-area", "outside-image", "zero-area"]
-    return np.select([~finite, empty, outside, small], codes, "").astype(object)
+    reasons = (  # the last one holds
+        (extents <= sizes * (0.5 * 10.0**-decimals), "zero-area"),
+        ((far <= 0) | (near >= sizes), "outside-image"),
+        (far <= near, "zero-area"),
+        (~(np.isfinite(near) & np.isfinite(far)), "not-finite"),
+    )
+    why = np.full(len(near), "", object)
+    for of_side, code in reasons:
+        why[of_side[:, 0] | of_side[:, 1]] = code
+    return why
+
+
+def _sorted_out(why: NDArray[np.object_]) -> tuple[Indices, dict[int, str]]:
+    """The objects that can be written, and why which others cannot."""
+    good = why == ""
+    return np.flatnonzero(good), {i: why[i] for i in np.flatnonzero(~good).tolist()}
 
 
 @np.errstate(invalid="ignore", over="ignore")
@@ -74,6 +83,7 @@ def outlines(objects: Sequence[ObjectAnnotation], sizes: Floats, decimals: int) 
     """One ring for each object, in images of these widths and heights."""
     rings, changed = _single_rings(objects, sizes)
     coords, offsets = _flat(rings)
+    short = np.flatnonzero(np.diff(offsets) < 3)
     near, far = _extents(coords, offsets)
     low, high = near, far
     out = np.flatnonzero(_sticks_out(near, far, sizes, 0.0)).tolist()
@@ -89,11 +99,10 @@ def outlines(objects: Sequence[ObjectAnnotation], sizes: Floats, decimals: int) 
     flat = np.flatnonzero(ring_areas(coords, offsets) <= EDGE)
     why[[i for i in flat.tolist() if not why[i] and covers_nothing(rings[i])]] = "zero-area"
     why[[i for i, code in changed if code == "clipped" and why[i] == "zero-area"]] = "outside-image"
-    why[[i for i, one in enumerate(objects) if _too_short(one.geometry)]] = "too-few-points"
-    kept = np.flatnonzero(why == "")
-    if len(kept) < len(rings):
+    why[[i for i in short.tolist() if _too_short(objects[i].geometry)]] = "too-few-points"
+    kept, lost = _sorted_out(why)
+    if lost:
         coords, offsets = _flat([rings[i] for i in kept.tolist()])
-    lost = {i: str(why[i]) for i in np.flatnonzero(why != "").tolist()}
     return Drawn(kept, coords, offsets, lost, [(i, code) for i, code in changed if i not in lost])
 
 
@@ -101,16 +110,21 @@ def _single_rings(
     objects: Sequence[ObjectAnnotation], sizes: Floats
 ) -> tuple[list[Floats], list[tuple[int, str]]]:
     """Each shape as one ring, and what had to be done for it; those of many rings are cut with the image."""
-    rings = [_NOTHING] * len(objects)
+    shapes = [one.geometry for one in objects]
+    rings = [
+        shape.coords if type(shape) is Polygon and len(shape.ring_offsets) == 2 else _NOTHING
+        for shape in shapes
+    ]
     changed: list[tuple[int, str]] = []
     polygons: dict[int, Parts] = {}
     masks: dict[int, Mask] = {}
-    for index, one in enumerate(objects):
-        geometry = one.geometry
-        if isinstance(geometry, Polygon) and (len(geometry.ring_offsets) == 2 or not _is_finite(geometry)):
+    others = {index: shapes[index] for index, ring in enumerate(rings) if ring is _NOTHING}
+    crowded = _frames({i: shape for i, shape in others.items() if isinstance(shape, Polygon)}, sizes)
+    for index, geometry in others.items():
+        if isinstance(geometry, Polygon) and not crowded[index][0]:
             rings[index] = geometry.coords
         elif isinstance(geometry, Polygon):
-            polygons[index], codes = _parts_inside(geometry, sizes[index])
+            polygons[index], codes = _parts_inside(geometry, sizes[index], crowded[index][1])
             changed += [(index, code) for code in codes]
         elif isinstance(geometry, Mask):
             masks[index] = geometry
@@ -127,15 +141,21 @@ def _single_rings(
     return rings, changed
 
 
-def _parts_inside(polygon: Polygon, size: Floats) -> tuple[Parts, list[str]]:
+def _frames(polygons: Mapping[int, Polygon], sizes: Floats) -> dict[int, tuple[bool, bool]]:
+    """Whether each polygon is finite, and whether it leaves its image."""
+    near, far = _extents(*_flat([polygon.coords for polygon in polygons.values()]))
+    beyond = (near < 0) | (far > sizes[[*polygons]])
+    frames = zip(np.isfinite(near[:, 0]).tolist(), (beyond[:, 0] | beyond[:, 1]).tolist(), strict=True)
+    return dict(zip(polygons, frames, strict=True))
+
+
+def _parts_inside(polygon: Polygon, size: Floats, leaves: bool) -> tuple[Parts, list[str]]:
     """The parts of a polygon that can be drawn, cut with the image; and the codes of what that took."""
     parts = [
         [ring for ring in part if len(ring) >= 3] for part in polygon.parts() if part and len(part[0]) >= 3
     ]
     codes = ["part-dropped"] if sum(map(len, parts)) < len(polygon.ring_offsets) - 1 else []
-    if not ((polygon.coords < 0) | (polygon.coords > size)).any():
-        return parts, codes
-    return parts_within(parts, *size.tolist()), [*codes, "clipped"]
+    return (parts_within(parts, *size.tolist()), [*codes, "clipped"]) if leaves else (parts, codes)
 
 
 def mask_parts(masks: Sequence[Mask]) -> list[Parts]:
@@ -148,10 +168,6 @@ def mask_parts(masks: Sequence[Mask]) -> list[Parts]:
     rings = [coords[start:end] for start, end in pairwise(ring_offsets.tolist())]
     parts = [rings[start:end] for start, end in pairwise(part_offsets.tolist())]
     return [parts[start:end] for start, end in pairwise(object_offsets.tolist())]
-
-
-def _is_finite(polygon: Polygon) -> bool:
-    return bool(np.isfinite(polygon.coords).all())
 
 
 def _too_short(geometry: Geometry) -> bool:
