@@ -41,7 +41,7 @@ def write(dataset: Dataset, target: Path, options: WriteOptions, run: Run) -> No
     report = run.report
     classes = Classes(dataset.ontology, merge_names=False)
     painter = _Painter(Categories(classes, options.ids), report)
-    names = SafeNames((key.name, key.id) for key in dataset.outline.keys)
+    names = SafeNames(lambda: ((key.name, key.id) for key in dataset.outline.keys))
     (target / FOLDER).mkdir(parents=True)
     annotations: list[bytes] = []
     ids = Ids()

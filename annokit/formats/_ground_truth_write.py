@@ -73,7 +73,7 @@ def write(dataset: Dataset, target: Path, options: WriteOptions, run: Run) -> No
         problem = f"expected an attribute name of letters, digits and hyphens, got {options.attribute!r}"
         raise UsageError(problem)
     classes = Classes(dataset.ontology)
-    names = SafeNames((key.name, key.id) for key in dataset.outline.keys)
+    names = SafeNames(lambda: ((key.name, key.id) for key in dataset.outline.keys))
     writer = _Writer(target, options, classes, Ids(dataset, classes), names, run)
     with (target / MANIFEST).open("wb") as out:
         for number, row in enumerate(dataset.rows(run)):

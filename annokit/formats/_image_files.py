@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Annotated, Literal, TypeAlias
 
@@ -49,7 +49,7 @@ class Pages:
 
     Parameters
     ----------
-    keys : iterable of RowKey
+    keys : sequence of RowKey
         What all rows are called, in order.
     target : Path
         The dataset's folder.
@@ -71,7 +71,7 @@ class Pages:
 
     def __init__(
         self,
-        keys: Iterable[RowKey],
+        keys: Sequence[RowKey],
         target: Path,
         names: IO[bytes],
         images: Images,
@@ -81,8 +81,7 @@ class Pages:
         top: str = "images/",
         answer_of: Callable[[DataRow], tuple[str, str]] | None = None,
     ) -> None:
-        numbered = _Numbered()
-        self._safe = SafeNames((_image_name(key.name), numbered.next(key.name, key.id)) for key in keys)
+        self._safe = SafeNames(lambda: _pairs(keys))
         self._numbered = _Numbered()
         self._target, self._lines, self._images, self._report = target, names, images, report
         self._photos = photos
@@ -92,7 +91,7 @@ class Pages:
     def open(self, rows: Sequence[DataRow]) -> list[Page]:
         """The pages of some rows; rows without a size are lost."""
         pages = [page for row in rows if (page := self._page(row)) is not None]
-        self._lines.write(b"".join(_ENCODER.encode(_entry(page)) + b"\n" for page in pages))
+        self._lines.write(_ENCODER.encode_lines([_entry(page) for page in pages]))
         if self._images != "none":
             for page in pages:
                 self._put_image(page)
@@ -119,9 +118,10 @@ class Pages:
 
     def _name(self, row: DataRow) -> str:
         """The file name, with the suffix of the image where the row's name has none."""
-        name = _image_name(row.name)
-        safe = self._safe.name(name, self._numbered.next(row.name, row.id))
-        if name == row.name:
+        given = row.name
+        name = _image_name(given)
+        safe = self._safe.name(name, self._numbered.next(given, row.id) if self._safe.collide else "")
+        if name == given:
             return safe
         suffix = IMAGE_SUFFIX.search((row.asset.uri or "").partition("?")[0])
         return safe if suffix is None else IMAGE_SUFFIX.sub(suffix.group(), safe)
@@ -190,6 +190,12 @@ def _entry(page: Page) -> ImageName:
 def _image_name(name: str) -> str:
     """A name under which trainers look for an image."""
     return name if IMAGE_SUFFIX.search(name) else f"{name}.jpg"
+
+
+def _pairs(keys: Iterable[RowKey]) -> Iterator[tuple[str, str]]:
+    """What the file of each row is called, and what tells it from others of that name."""
+    numbered = _Numbered()
+    return ((_image_name(key.name), numbered.next(key.name, key.id)) for key in keys)
 
 
 class _Numbered:

@@ -31,7 +31,7 @@ def write(dataset: Dataset, target: Path, _options: NoOptions, run: Run) -> None
     """
     classes = Classes(dataset.ontology)
     writer = _Writer(target, classes, run)
-    safe = SafeNames(((_stem(key.name), key.id) for key in dataset.outline.keys), stem=False)
+    safe = SafeNames(lambda: ((_stem(key.name), key.id) for key in dataset.outline.keys), stem=False)
     taken: set[str] = set()
     with (target / NAMES).open("wb") as names:
         for row in dataset.rows(run):

@@ -149,7 +149,7 @@ def write(dataset: Dataset, target: Path, options: WriteOptions, run: Run) -> No
             hint="say how to put them there: --images copy or --images link",
         )
     question = _question(dataset.ontology, options.question)
-    safe = SafeNames(((option.name, option.name) for option in question.options), stem=False)
+    safe = SafeNames(lambda: ((option.name, option.name) for option in question.options), stem=False)
 
     def folder_of(answer: str) -> str:
         return safe.name(answer, answer).replace("/", "%2F")

@@ -11,7 +11,7 @@ import os
 import re
 import unicodedata
 from array import array
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 __all__ = ["SafeNames", "collision_key", "local_name", "safe_name"]
 
@@ -105,38 +105,49 @@ class SafeNames:
     """The final file name of every data row, known before the first is written.
 
     Names that share a `collision_key` all get ``~`` and a hash, so that no name depends on the order of the
-    rows. Of each name only 16 bytes are kept.
+    rows. Of each name only 8 bytes are kept.
 
     Parameters
     ----------
-    pairs : iterable of (str, str)
-        The original name and what tells rows of the same name apart, such as the data row's id. A pair that
-        comes twice has one name.
+    pairs : callable
+        Gives an iterable of (str, str): the original name and what tells rows of the same name apart, such as the
+        data row's id. A pair that comes twice has one name. Where names collide, it is called again.
     stem : bool
         Whether names that differ only in their suffix collide, as ``a.jpg`` and ``a.png`` do when the
         labels of both are ``a.txt``.
 
     Examples
     --------
-    >>> names = SafeNames([("a.jpg", "r1"), ("b.jpg", "r2"), ("A.png", "r3")])
+    >>> names = SafeNames(lambda: [("a.jpg", "r1"), ("b.jpg", "r2"), ("A.png", "r3")])
     >>> names.name("a.jpg", "r1"), names.name("b.jpg", "r2"), names.name("A.png", "r3")
     ('a~bfbe6041.jpg', 'b.jpg', 'A~95814d27.png')
     """
 
-    def __init__(self, pairs: Iterable[tuple[str, str]], *, stem: bool = True) -> None:
+    def __init__(self, pairs: Callable[[], Iterable[tuple[str, str]]], *, stem: bool = True) -> None:
         self._stem = stem
-        keys, tails = array("Q"), array("Q")
-        for original, discriminator in pairs:
-            keys.append(_short_hash(collision_key(safe_name(original), stem)))
-            tails.append(_tail(original, discriminator))
+        shared = _repeated(self._key(safe_name(original)) for original, _ in pairs())
+        keys, tails = array("q"), array("Q")
+        for original, discriminator in pairs() if shared else ():
+            key = self._key(safe_name(original))
+            if key in shared:
+                keys.append(key)
+                tails.append(_tail(original, discriminator))
         self._digits = _tail_digits(keys, tails)
+
+    def _key(self, safe: str) -> int:
+        return hash(collision_key(safe, self._stem))
+
+    @property
+    def collide(self) -> bool:
+        """Whether any two names do, so that the name alone does not say what becomes of it."""
+        return bool(self._digits)
 
     def name(self, original: str, discriminator: str) -> str:
         """The final name of one of the pairs."""
         safe = safe_name(original)
         if not self._digits:
             return safe
-        digits = self._digits.get(_short_hash(collision_key(safe, self._stem)), 0)
+        digits = self._digits.get(self._key(safe), 0)
         if not digits:
             return safe
         found = _SUFFIX.search(safe)
@@ -144,11 +155,19 @@ class SafeNames:
         return f"{safe[:end]}~{_tail(original, discriminator):016x}"[: end + 1 + digits] + safe[end:]
 
 
+def _repeated(keys: Iterable[int]) -> set[int]:
+    """Those that come more than once."""
+    import numpy as np
+
+    found = np.sort(np.fromiter(keys, np.int64))
+    return set(found[1:][found[1:] == found[:-1]].tolist())
+
+
 def _tail_digits(keys: array[int], tails: array[int]) -> dict[int, int]:
     """For each key that several have: how many hex digits tell them apart, 8 or 16."""
     import numpy as np
 
-    key, tail = np.array(keys, np.uint64), np.array(tails, np.uint64)
+    key, tail = np.array(keys, np.int64), np.array(tails, np.uint64)
     order = np.lexsort((tail, key))
     key, tail = key[order], tail[order]
     shared = key[1:] == key[:-1]
@@ -156,9 +175,6 @@ def _tail_digits(keys: array[int], tails: array[int]) -> dict[int, int]:
     return dict.fromkeys(key[1:][shared].tolist(), 8) | dict.fromkeys(key[1:][close].tolist(), 16)
 
 
-def _short_hash(text: str) -> int:
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
-
-
 def _tail(original: str, discriminator: str) -> int:
-    return _short_hash(ascii((original, discriminator)))
+    text = ascii((original, discriminator))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
