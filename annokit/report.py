@@ -13,7 +13,7 @@ from annokit._version import __version__
 from annokit.errors import AccountingError, LossyConversion
 from annokit.model import Annotation, Classification, DataRow, Label, ObjectAnnotation, Relationship, Track
 
-__all__ = ["COLUMNS", "Census", "Column", "Loss", "Report", "census", "kind_of"]
+__all__ = ["COLUMNS", "Census", "Column", "Loss", "Report", "census", "kind_of", "kinds_of"]
 
 Column: TypeAlias = Literal[
     "read", "made", "written", "merged", "unsupported", "quarantined", "skipped", "superseded", "derived"
@@ -48,6 +48,11 @@ def kind_of(annotation: Annotation) -> str:
     if type(annotation) is ObjectAnnotation:
         return _OBJECT_KINDS[type(annotation.geometry)]
     return _KINDS[type(annotation)]
+
+
+def kinds_of(objects: Sequence[ObjectAnnotation]) -> list[str]:
+    """`kind_of` each of many objects."""
+    return [_OBJECT_KINDS[type(one.geometry)] for one in objects]
 
 
 _KINDS: dict[type, str] = {

@@ -9,7 +9,7 @@ line.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import TypeAlias, TypeVar
 
 import numpy as np
@@ -201,7 +201,8 @@ def _strung(parts: Sequence[Sequence[tuple[Floats, bool]]]) -> Floats:
     enters = [leaves[0], *[enter for _, enter in links]]
     out = [_walk(*step) for step in zip(rings, enters, leaves, strict=False)]
     back = [_around(ring, leave, enter) for ring, leave, enter in zip(rings, leaves, enters, strict=False)]
-    return np.concatenate([*out, _around(rings[-1], enters[-1], enters[-1]), *reversed(back)])[:-1]
+    way_round = [*out, _around(rings[-1], enters[-1], enters[-1]), *reversed(back)]
+    return np.concatenate([*chain.from_iterable(way_round)])[:-1]
 
 
 def _opened(exterior: Floats, holes: Sequence[Floats]) -> Floats:
@@ -209,7 +210,7 @@ def _opened(exterior: Floats, holes: Sequence[Floats]) -> Floats:
     if not holes:
         return exterior
     nearest, gaps = _closest(exterior, np.concatenate(holes))
-    detours: dict[int, list[Floats]] = {}
+    detours: dict[int, list[list[Floats]]] = {}
     begin = 0
     for hole in holes:
         start = int(gaps[begin : begin + len(hole)].argmin())
@@ -218,7 +219,7 @@ def _opened(exterior: Floats, holes: Sequence[Floats]) -> Floats:
     pieces, last = [], 0
     for at, loops in sorted(detours.items()):
         for loop in loops:
-            pieces += [exterior[last : at + 1], loop]
+            pieces += [exterior[last : at + 1], *loop]
             last = at
     return np.concatenate([*pieces, exterior[last:]])
 
@@ -251,14 +252,14 @@ def _gaps(some: Floats, others: Floats) -> Floats:
     return gaps
 
 
-def _walk(ring: Floats, start: int, stop: int) -> Floats:
-    """From one vertex on to another, both included."""
-    return ring[start : stop + 1] if start <= stop else np.concatenate([ring[start:], ring[: stop + 1]])
+def _walk(ring: Floats, start: int, stop: int) -> list[Floats]:
+    """From one vertex on to another, both included, in pieces."""
+    return [ring[start : stop + 1]] if start <= stop else [ring[start:], ring[: stop + 1]]
 
 
-def _around(ring: Floats, start: int, stop: int) -> Floats:
+def _around(ring: Floats, start: int, stop: int) -> list[Floats]:
     """As `_walk`, but all the way around when it ends where it starts."""
-    return np.concatenate([ring[start:], ring[: stop + 1]]) if start >= stop else ring[start : stop + 1]
+    return [ring[start:], ring[: stop + 1]] if start >= stop else [ring[start : stop + 1]]
 
 
 def _turned(ring: Floats, is_clockwise: bool, way: bool) -> Floats:

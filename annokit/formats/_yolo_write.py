@@ -41,7 +41,7 @@ from annokit.model import (
     Tool,
 )
 from annokit.model.base import Bytes, Floats, Indices
-from annokit.report import Report, census, kind_of
+from annokit.report import Report, census, kind_of, kinds_of
 from annokit.run import Run
 
 __all__ = ["PIECES", "WriteOptions", "write"]
@@ -263,25 +263,33 @@ def _write_batch(
     report: Report,
 ) -> None:
     """Write the label files of some images, and account for all that is in their rows."""
+    if not pages:
+        return
+    report.count("written", "data_rows", len(pages))
+    report.count("written", "labels", sum(len(page.row.labels) for page in pages))
     found = [_objects(page.row, options, report) for page in pages]
     objects = [*chain.from_iterable(found)]
-    places = np.repeat(np.arange(len(pages)), np.array([len(some) for some in found], np.int64))
-    sizes = np.array([page.size for page in pages], np.float64).reshape(-1, 2)[places]
+    places = np.repeat(np.arange(len(pages)), [len(some) for some in found])
+    sizes = np.array([page.size for page in pages], np.float64)[places]
     draw, text = drawing
     drawn = draw(objects, sizes, options.decimals)
     kept = drawn.kept.tolist()
     written = objects if len(kept) == len(objects) else [objects[i] for i in kept]
-    indices = np.array(classes.indices(written), np.int64)
-    offsets = np.searchsorted(places[drawn.kept], np.arange(len(pages) + 1))
     scores = _scores(written) if options.confidence else None
+    indices = np.array(classes.indices(written), np.int64)
     rows, starts = text(indices, drawn.values, drawn.offsets, sizes[drawn.kept], options.decimals, scores)
-    letters = rows.tobytes()
-    if letters.count(b"\n") != len(kept):
-        raise AccountingError(f"{len(kept)} objects drawn, but as many rows were not made")
-    texts = [letters[start:end] for start, end in pairwise(starts[offsets].tolist())]
+    texts = _files(rows, starts[np.searchsorted(places[drawn.kept], np.arange(len(pages) + 1))], len(kept))
     write_many(target, [page.label for page in pages], texts)
     changes = _changes(written, kept, options) | {"duplicate-row": [kept[i] for i in _repeated_rows(texts)]}
     _account(objects, drawn, changes, lambda i: pages[places[i]].row.name, report)
+
+
+def _files(rows: Bytes, starts: Indices, count: int) -> list[bytes]:
+    """The text of each file, of those that start at these places of the text of all rows."""
+    letters = rows.tobytes()
+    if letters.count(b"\n") != count:
+        raise AccountingError(f"{count} objects drawn, but as many rows were not made")
+    return [letters[start:end] for start, end in pairwise(starts.tolist())]
 
 
 def _scores(objects: Sequence[ObjectAnnotation]) -> Floats:
@@ -295,8 +303,6 @@ def _has_score(one: ObjectAnnotation) -> bool:
 
 def _objects(row: DataRow, options: WriteOptions, report: Report) -> list[ObjectAnnotation]:
     """The objects of a row that a label file may hold; all else is accounted here."""
-    report.count("written", "data_rows")
-    report.count("written", "labels", len(row.labels))
     return [
         one
         for label in row.labels
@@ -384,7 +390,7 @@ def _account(
     report: Report,
 ) -> None:
     """Count what was written, and what was lost, changed or made under its name."""
-    kinds = [kind_of(one) for one in objects]
+    kinds = kinds_of(objects)
     for index, code in drawn.lost.items():
         report.lose(code, kinds[index], _LOSSES[code], example=name_of(index))
     report.count_all("written", Counter([kinds[index] for index in drawn.kept.tolist()]))
