@@ -126,7 +126,7 @@ def _framed(
 def _shares(values: Array, decimals: int) -> Array:
     """Each number as ` %.6f` writes it: (n, 3 + decimals) letters."""
     letters = np.empty((len(values), 3 + decimals), np.uint8)
-    rest = _scaled(values, 10.0**decimals).astype(np.uint32 if decimals < 9 else np.uint64)
+    rest: Any = _scaled(values, 10.0**decimals).astype(np.uint32 if decimals < 9 else np.uint64)
     for place in range(2 + decimals, 2, -1):
         tenth = rest // 10
         letters[:, place] = rest - 10 * tenth + 48
