@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Container, Sequence
-from itertools import pairwise, repeat
+from itertools import chain, pairwise, repeat
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -93,7 +93,10 @@ class Drawn:
             _put(self.segmentations, rest, _rings(flat if rest == new else self._flattened(rest)))
 
     def _rasterise(self, places: Sequence[int], flat: Outlines, runs: Container[int]) -> None:
-        canvas = np.array([_canvas(self.sides[i], self._sizes[i]) for i in places], np.int64)
+        sizes = [self._sizes[i] for i in places]
+        if any(None in size for size in set(sizes)):
+            sizes = [_canvas(self.sides[i], self._sizes[i]) for i in places]
+        canvas = np.fromiter(chain.from_iterable(sizes), np.int64, 2 * len(places)).reshape(-1, 2)
         pixels = drawn(flat, canvas[:, 0], canvas[:, 1])
         _put(self.areas, places, _areas(pixels))
         spelt = [k for k, i in enumerate(places) if i in runs]

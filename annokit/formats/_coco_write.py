@@ -45,7 +45,7 @@ _BATCH = 500
 _ENCODER = msgspec.json.Encoder()
 _NOTHING: dict[str, Any] = {}
 _Writable = ObjectAnnotation | Classification
-_Shape = Polygon | Box | RotatedBox | Mask | Keypoints
+_SHAPES = frozenset((Polygon, Box, RotatedBox, Mask, Keypoints))
 
 
 class WriteOptions(Options, frozen=True):
@@ -121,8 +121,8 @@ def encoded(
     for batch in batched(rows, _BATCH):
         places, annotations = _writable(batch, has_captions, report)
         with paused_gc():
-            sizes = [(batch[place].asset.height, batch[place].asset.width) for place in places]
-            made = _made(sizes, annotations, categories, report, results)
+            sizes = [(row.asset.height, row.asset.width) for row in batch]
+            made = _made([sizes[k] for k in places], annotations, categories, report, results)
             written = [k for k, entry in enumerate(made) if entry is not None]
             kinds = Counter([kind_of(annotations[k]) for k in written])
             report.count_all("written", kinds + Counter(labels=sum(len(row.labels) for row in batch)))
@@ -191,7 +191,7 @@ def _writable(
 def _reason_against(annotation: Annotation, asset: Asset, has_captions: bool) -> tuple[str, str]:
     if isinstance(annotation, ObjectAnnotation):
         shape = annotation.geometry
-        if isinstance(shape, _Shape):
+        if type(shape) in _SHAPES:
             return _FITS if asset.shows(annotation) else _ELSEWHERE
         return _NOT_FETCHED if isinstance(shape, MaskReference) else _NO_SHAPE
     if isinstance(annotation, Classification):
@@ -273,6 +273,7 @@ class Categories:
         if None in own or (given is None and len(set(own)) < len(own)):
             own = list(range(1, len(own) + 1))
         self._ids: list[int] = own
+        self._by_class: dict[tuple[str | None, str], int] = {}
         self._by_tool = {tool.id: number for tool, number in zip(classes.tools, own, strict=True)}
 
     def __len__(self) -> int:
@@ -293,7 +294,11 @@ class Categories:
 
     def id_of(self, annotation: ObjectAnnotation) -> int:
         """The category id of an object."""
-        return self._id(self._classes.index(annotation))
+        key = annotation.tool_id, annotation.tool_name
+        found = self._by_class.get(key)
+        if found is None:
+            found = self._by_class[key] = self._id(self._classes.index(annotation))
+        return found
 
     def _id(self, index: int) -> int:
         while len(self._ids) <= index:
