@@ -15,7 +15,7 @@ from msgspec import UNSET, Meta, Raw
 
 from annokit.errors import AnnokitError, GeometryError, InputError, shown
 from annokit.formats._base import Options
-from annokit.geometry import parse_points
+from annokit.geometry import flat_points
 from annokit.geometry.mask_files import MaskFolder
 from annokit.io.elements import is_document, iter_element_blocks
 from annokit.io.faults import Spot, spot_path
@@ -187,30 +187,33 @@ def batches(
 
 def given(wire: Wire, names: Iterable[str]) -> dict[str, Any]:
     """The fields among `names` that the input has, and what it has beside all that is known."""
-    found = {name: value for name in names if (value := getattr(wire, name)) is not UNSET}
+    found = {}
+    for name in names:  # no comprehension, which is a call
+        value = getattr(wire, name)
+        if value is not UNSET:
+            found[name] = value
     return found | wire.extra if wire.extra else found
 
 
 def parse_rings(texts: Sequence[Raw], run: Run) -> list[Floats | AnnokitError]:
     """Lists of points without the last one where it repeats the first, as exports close their rings."""
-    shapes = parse_points(texts)
-    arrays = [shape for shape in shapes if not isinstance(shape, AnnokitError) and len(shape) > 1]
-    if not arrays:
-        return shapes
-    lengths = np.fromiter(map(len, arrays), np.int64, len(arrays))
-    run.limits.check("max_vertices", int(lengths.max()))
-    coords = np.concatenate(arrays)
-    ends = np.cumsum(lengths)
-    closed = iter((coords[ends - lengths] == coords[ends - 1]).all(axis=1).tolist())
-    return [
-        shape[:-1] if not isinstance(shape, AnnokitError) and len(shape) > 1 and next(closed) else shape
-        for shape in shapes
+    coords, stops, errors = flat_points(texts)
+    starts, ends = stops[:-1], stops[1:].copy()
+    many = np.flatnonzero(ends - starts > 1)
+    if len(many):
+        run.limits.check("max_vertices", int((ends - starts).max()))
+        ends[many] -= (coords[starts[many]] == coords[ends[many] - 1]).all(axis=1)
+    rings: list[Floats | AnnokitError] = [
+        coords[a:b] for a, b in zip(starts.tolist(), ends.tolist(), strict=True)
     ]
+    for index, error in errors.items():
+        rings[index] = error
+    return rings
 
 
 def polygon_of(ring: Floats) -> Polygon:
     """One ring as a polygon, without checking again what `parse_points` made."""
-    return Polygon(coords=ring, ring_offsets=_ring_offsets(len(ring)), part_offsets=_ring_offsets(1))
+    return Polygon(coords=ring, ring_offsets=_ring_offsets(len(ring)), part_offsets=_ONE_PART)
 
 
 @lru_cache(maxsize=4096)
@@ -218,12 +221,22 @@ def _ring_offsets(vertices: int) -> Indices:
     return as_readonly([0, vertices], np.dtype(np.int64))
 
 
+_ONE_PART = _ring_offsets(1)
+
+
 class Masks:
-    """Turns mask references into masks where the folder the user gave has their PNGs."""
+    """Turns mask references into masks where the folder the user gave has their PNGs.
+
+    Attributes
+    ----------
+    none : bool
+        The user gave no folder, so every reference stays as it is.
+    """
 
     def __init__(self, options: ReadOptions, run: Run) -> None:
         self._folder = None if options.masks is None else MaskFolder(options.masks, run.limits)
         self._report = run.report
+        self.none = self._folder is None
 
     def resolve(self, reference: MaskReference, asset: Asset) -> Mask | MaskReference:
         """The mask, or the reference as it is where its PNG is missing.
@@ -286,10 +299,15 @@ def media_word(mime_type: str | None, kinds: Iterable[str | None] = ()) -> str:
     >>> media_word("image/jpeg"), media_word("application/json", ["TextEntity"]), media_word(None)
     ('image', 'text', 'image')
     """
-    mime_type = mime_type or ""
-    by_mime = (word for start, word in _MEDIA if mime_type.startswith(start))
+    if word := _media_of_mime(mime_type or ""):
+        return word
     by_kind = (word for kind in kinds if kind for start, word in _MEDIA_OF_KINDS if kind.startswith(start))
-    return next(by_mime, None) or next(by_kind, "image")
+    return next(by_kind, "image")
+
+
+@lru_cache(maxsize=256)
+def _media_of_mime(mime_type: str) -> str | None:
+    return next((word for start, word in _MEDIA if mime_type.startswith(start)), None)
 
 
 def located(row_data: str | None, media: str) -> tuple[str | None, str | None]:

@@ -15,7 +15,7 @@ from annokit.geometry.raster import (
     outlined,
     to_rle,
 )
-from annokit.geometry.text import FARTHEST, Text, parse_points, parse_rings
+from annokit.geometry.text import FARTHEST, Text, flat_points, parse_points, parse_rings
 
 __all__ = [
     "FARTHEST",
@@ -27,6 +27,7 @@ __all__ = [
     "box_corners",
     "box_rows",
     "drawn",
+    "flat_points",
     "mask_batch",
     "masks_of",
     "object_boxes",

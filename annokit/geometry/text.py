@@ -21,7 +21,7 @@ from annokit.io.faults import BAD_JSON, decode_error
 from annokit.model import Polygon
 from annokit.model.base import Bools, Floats, Indices
 
-__all__ = ["FARTHEST", "Text", "parse_points", "parse_rings"]
+__all__ = ["FARTHEST", "Text", "flat_points", "parse_points", "parse_rings"]
 
 FARTHEST = 2.0**26
 """Coordinates beyond this many pixels are errors: no image is as large, and the kernels' integers end there."""
@@ -79,12 +79,32 @@ def parse_points(texts: Sequence[Text]) -> list[Floats | AnnokitError]:
     >>> parse_points([b'[{"x": 1, "y": 2}]'])[0].tolist()
     [[1.0, 2.0]]
     """
+    coords, stops, errors = flat_points(texts)
+    arrays: list[Floats | AnnokitError] = [coords[start:end] for start, end in pairwise(stops.tolist())]
+    for index, error in errors.items():
+        arrays[index] = error
+    return arrays
+
+
+def flat_points(texts: Sequence[Text]) -> tuple[Floats, Indices, dict[int, AnnokitError]]:
+    """What `parse_points` makes in one array, where each list ends in it, and the errors, which have no points there.
+
+    >>> coords, offsets, errors = flat_points([b'[{"x": 1, "y": 2}]', b"[{}]"])
+    >>> coords.tolist(), offsets.tolist(), [*errors]
+    ([[1.0, 2.0]], [0, 1, 1], [1])
+    """
     from annokit_fast import text
 
     coords, stops, plain = text.parse_points(*_joined(texts), FARTHEST)
+    errors: dict[int, AnnokitError] = {}
+    if not plain.all():
+        arrays = [coords[start:end] for start, end in pairwise(stops.tolist())]
+        found = _mended(texts, arrays, plain, _point_array)
+        errors = {index: one for index, one in enumerate(found) if isinstance(one, AnnokitError)}
+        arrays = [coords[:0] if isinstance(one, AnnokitError) else one for one in found]
+        coords, stops = np.concatenate(arrays), ends([len(one) for one in arrays])
     coords.flags.writeable = False
-    arrays = [coords[start:end] for start, end in pairwise(stops.tolist())]
-    return _mended(texts, arrays, plain, _point_array)
+    return coords, stops, errors
 
 
 def _joined(texts: Sequence[Text]) -> tuple[bytes, Indices]:
