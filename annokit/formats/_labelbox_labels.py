@@ -15,7 +15,7 @@ from annokit.formats._labelbox_video import FrameReader
 from annokit.io.faults import Spot, spot_path
 from annokit.model import Annotation, Asset, Label, Relationship
 
-__all__ = ["LabelBuilder", "Place", "objects_of", "places", "relationship", "repeats"]
+__all__ = ["LabelBuilder", "Place", "known_labels", "objects_of", "places", "relationship", "repeats"]
 
 _NOTHING, _NO_DETAILS, _NO_EFFORT = wire.Annotations(), wire.LabelDetails(), wire.Performance()
 _NO_PROJECT = wire.Project()
@@ -34,16 +34,20 @@ class Place(Struct, frozen=True):
 
 def places(row: wire.Row) -> Iterator[Place]:
     """Where a row has labels; those that a run repeats from a project are passed over."""
-    known: set[str | None] = set()
     for project_id, project in row.projects.items():
-        known.update(label.id for label in project.labels)
         yield Place(((("$", "projects"), project_id), "labels"), project.labels, project_id, project)
+    known = known_labels(row) if row.experiments else set()
     for experiment_id, experiment in row.experiments.items():
         for run_id, run in experiment.runs.items():
             spot: Spot = (((("$", "experiments"), experiment_id), "runs"), run_id)
             if not repeats(run, known):
                 yield Place((spot, "labels"), run.labels, run=(experiment_id, run_id, "labels"))
             yield Place((spot, "predictions"), run.predictions, run=(experiment_id, run_id, "predictions"))
+
+
+def known_labels(row: wire.Row) -> set[str | None]:
+    """The ids of the labels in projects."""
+    return {label.id for project in row.projects.values() for label in project.labels}
 
 
 def repeats(run: wire.ModelRun, known: set[str | None]) -> bool:
@@ -159,8 +163,12 @@ def objects_of(label: wire.Label) -> Sequence[wire.Object]:
 
 def _benchmarks(given: Sequence[Place]) -> set[str]:
     """The labels that others of the row were compared with."""
-    efforts = [label.performance_details for place in given for label in place.labels]
-    return {found for effort in efforts if effort is not None and (found := effort.benchmark_reference_label)}
+    return {
+        effort.benchmark_reference_label
+        for place in given
+        for label in place.labels
+        if (effort := label.performance_details) is not None and effort.benchmark_reference_label
+    }
 
 
 def _label(
@@ -195,7 +203,7 @@ def _label(
         project_name=project.name,
         url=_url(project_id, label.id),
         origin="model" if place.run is not None and place.run[2] == "predictions" else "human",
-        reviews=reviews_of(details.reviews, "created_by", "created_at"),
+        reviews=reviews_of(details.reviews, "created_by", "created_at") if details.reviews else (),
         annotations=annotations,
         extra={NAME: kept} if kept else {},
     )
@@ -211,13 +219,13 @@ def _kept(label: wire.Label, block: dict[str, Any]) -> dict[str, Any]:
     """What a label has no field for; blocks keep their names."""
     kept = given(label, ("label_kind", "version"))
     details, effort = label.label_details, label.performance_details
-    blocks = {
-        "label_details": given(details, ("content_last_updated_at", "reviews")) if details else {},
-        "performance_details": _kept_of_effort(effort) if effort else {},
-        "annotations": block,
-    }
-    kept |= {key: block for key, block in blocks.items() if block}
-    return kept if label.annotations is not None else kept | {"annotations": None}
+    if details and (more := given(details, ("content_last_updated_at", "reviews"))):
+        kept["label_details"] = more
+    if effort and (more := _kept_of_effort(effort)):
+        kept["performance_details"] = more
+    if block or label.annotations is None:
+        kept["annotations"] = block or None
+    return kept
 
 
 def _kept_of_effort(effort: wire.Performance) -> dict[str, Any]:

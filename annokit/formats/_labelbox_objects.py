@@ -8,6 +8,7 @@ from operator import attrgetter, is_not
 from typing import Any
 
 from msgspec import UNSET
+from numpy import ndarray
 
 from annokit.errors import AnnokitError, DecodeError, GeometryError, Where
 from annokit.formats import _labelbox_wire as wire
@@ -25,6 +26,7 @@ from annokit.model import (
     MaskReference,
     ObjectAnnotation,
     Point,
+    Polygon,
     TextSpan,
     TokenGroup,
     TokenSpan,
@@ -53,7 +55,6 @@ _ABSENT: dict[str, Any] = {
 }
 """The keys that hold shapes, in the order in which they count, and what stands for each where it is not."""
 
-_BOX, _POLYGON, _NO_OTHERS = ("bounding_box",), ("polygon",), (None,) * 6
 _shapes_of: Callable[[wire.Object], tuple[Any, ...]] = attrgetter(*_ABSENT)
 
 
@@ -84,18 +85,48 @@ class ObjectBuilder:
             id=one.feature_id,
             tool_id=one.feature_schema_id,
             value=one.value,
-            classifications=classifications(one.classifications),
+            classifications=classifications(one.classifications) if one.classifications else (),
             confidence=one.confidence,
             space=space if one.page_number is None else "page",
             page=one.page_number,
             extra={NAME: kept} if kept else {},
         )
 
+    def _plain(self, one: wire.Object) -> Box | Polygon | MaskReference | None:
+        """The shape of an object that has one of the usual three and nothing beside it; None asks `_shape`."""
+        if not (
+            one.line is NO_TEXT
+            and one.page_dimensions is UNSET
+            and one.extra is None
+            and one.point is None
+            and one.mask is None
+            and one.location is None
+            and one.conversational_location is None
+            and one.geojson is None
+            and one.selected_message is None
+            and one.selected_messages is None
+            and one.ranked_messages is None
+        ):
+            return None
+        box, mask = one.bounding_box, one.composite_mask
+        if one.polygon is not NO_TEXT:
+            ring = self._rings[id(one)]
+            return polygon_of(ring) if box is None and mask is None and isinstance(ring, ndarray) else None
+        if mask is not None:
+            alone = box is None and mask.extra is None and self._masks.none
+            return MaskReference(uri=mask.url, color=mask.color_rgb) if alone else None
+        if box is not None and box.extra is None:
+            return Box(x=box.left, y=box.top, width=box.width, height=box.height)
+        return None
+
     def shape(self, one: wire.Object, asset: Asset, kept: dict[str, Any]) -> tuple[Geometry, Space]:
         """The shape by the first key that has one; what it does not hold of the input goes to `kept`."""
-        found = _keys(one)
         if one.annotation_kind is not None:
             kept["annotation_kind"] = one.annotation_kind
+        plain = self._plain(one)
+        if plain is not None:
+            return plain, "pixel"
+        found = list(compress(_ABSENT, map(is_not, _shapes_of(one), _ABSENT.values())))
         shape, space = self._shape(found[0] if found else "", one, asset, kept)
         if len(found) > 1 or one.extra or one.page_dimensions is not UNSET:
             _keep_more(one, found[1:], shape, kept)
@@ -123,17 +154,6 @@ class ObjectBuilder:
         if key in _OTHERS:
             return _OTHERS[key](value, kept)
         return _unknown(key, one), "pixel"
-
-
-def _keys(one: wire.Object) -> Sequence[str]:
-    """The keys under which there are shapes: one, mostly of the two that come first."""
-    others = one.point, one.mask, one.composite_mask, one.location, one.conversational_location, one.geojson
-    if others == _NO_OTHERS and one.selected_message is one.selected_messages is one.ranked_messages is None:
-        if one.polygon is one.line is NO_TEXT and one.bounding_box is not None:
-            return _BOX
-        if one.bounding_box is None and one.line is NO_TEXT and one.polygon is not NO_TEXT:
-            return _POLYGON
-    return list(compress(_ABSENT, map(is_not, _shapes_of(one), _ABSENT.values())))
 
 
 def _sound(points: Floats | AnnokitError, key: str) -> Floats:
@@ -246,6 +266,6 @@ def _answer(one: wire.Answer) -> Answer:
         id=one.feature_id,
         value=one.value,
         confidence=one.confidence,
-        classifications=classifications(one.classifications),
+        classifications=classifications(one.classifications) if one.classifications else (),
         extra={NAME: one.extra} if one.extra else {},
     )

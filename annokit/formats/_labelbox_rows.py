@@ -18,7 +18,7 @@ from annokit.formats._labelbox import (
     metadata_of,
     plain,
 )
-from annokit.formats._labelbox_labels import LabelBuilder, Place, objects_of, repeats
+from annokit.formats._labelbox_labels import LabelBuilder, Place, known_labels, objects_of, repeats
 from annokit.formats._labelbox_objects import NAME
 from annokit.io.faults import decode_error
 from annokit.model import Asset, DataRow
@@ -83,7 +83,14 @@ def _asset(row: wire.Row, labels: Sequence[wire.Label]) -> Asset:
 
 def _of_blocks(labels: Sequence[wire.Label]) -> str | None:
     """The medium, where the labels have blocks that only one has."""
-    said = [label.annotations for label in labels if label.annotations is not None]
+    said = [
+        one
+        for label in labels
+        if (one := label.annotations) is not None
+        if one.timestamp is not UNSET or one.groups is not None or one.frames is not None
+    ]
+    if not said:
+        return None
     if any(one.groups is not None for one in said):
         return "dicom"
     if any(one.timestamp is not UNSET for one in said):
@@ -121,7 +128,7 @@ def _kept_of_project(project: wire.Project) -> dict[str, Any]:
 
 def _kept_of_experiments(row: wire.Row) -> dict[str, Any]:
     """Experiments with their runs, less the labels that are read."""
-    known = {label.id for project in row.projects.values() for label in project.labels}
+    known = known_labels(row)
     kept: dict[str, Any] = {}
     for name, experiment in row.experiments.items():
         runs: dict[str, Any] = {}

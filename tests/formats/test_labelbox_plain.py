@@ -1,0 +1,80 @@
+"""Labelbox export v2: an object that is read a short way is what it would be the long way."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+import annokit
+from annokit.formats._labelbox_objects import ObjectBuilder
+from annokit.model import DataRow
+from annokit.run import Run
+
+Json = dict[str, Any]
+
+SQUARE = [{"x": 1, "y": 1}, {"x": 9, "y": 1}, {"x": 9, "y": 9.5}, {"x": 1, "y": 1}]
+BOX = {"top": 1.5, "left": 2.5, "height": 10, "width": 20}
+MASK = {"url": "https://example.com/m.png", "color_rgb": [1, 2, 3]}
+SHAPES: dict[str, Json] = {
+    "box": {"bounding_box": BOX},
+    "polygon": {"polygon": SQUARE},
+    "mask": {"composite_mask": MASK},
+}
+BESIDE: dict[str, Json] = {
+    "nothing": {},
+    "its kind": {"annotation_kind": "ImageBoundingBox"},
+    "no kind": {"annotation_kind": None},
+    "a confidence": {"confidence": 0.5},
+    "a page": {"page_number": 2},
+    "the size of a page": {"page_dimensions": {"width": 3}},
+    "no size of a page": {"page_dimensions": None},
+    "an answer": {"classifications": [{"name": "colour", "text_answer": {"content": "red"}}]},
+    "an unknown key": {"mood": "blue"},
+    "a box": {"bounding_box": BOX},
+    "a box with more": {"bounding_box": BOX | {"angle": 4}},
+    "a polygon": {"polygon": SQUARE},
+    "an open polygon": {"polygon": SQUARE[:3]},
+    "a polygon of one point": {"polygon": SQUARE[:1]},
+    "a polygon of none": {"polygon": []},
+    "a polygon that is none": {"polygon": [{"x": 1}]},
+    "no polygon": {"polygon": None},
+    "a line": {"line": SQUARE},
+    "a point": {"point": {"x": 1, "y": 2}},
+    "a mask": {"mask": {"url": "https://example.com/n.png"}},
+    "a coloured mask": {"composite_mask": MASK},
+    "a mask with more": {"composite_mask": MASK | {"size": 4}},
+    "a place": {"location": {"start": 1, "end": 2}},
+    "a map": {"geojson": {"type": "Point", "coordinates": [1, 2]}},
+    "a message": {"selected_message": {"message_id": "m"}},
+    "messages": {"selected_messages": []},
+    "ranks": {"ranked_messages": [1]},
+}
+
+
+def read(*objects: Json) -> tuple[list[DataRow], list[str]]:
+    """The rows, and what is said of the objects that could not be read."""
+    things = [
+        {"feature_id": f"f{i}", "name": "car", "classifications": []} | one for i, one in enumerate(objects)
+    ]
+    label = {"id": "l", "annotations": {"objects": things, "classifications": []}}
+    line = {"data_row": {"id": "r"}, "projects": {"p": {"name": "streets", "labels": [label]}}}
+    run = Run(on_error="skip")
+    rows = list(annokit.read(json.dumps(line).encode(), format="labelbox").rows(run))
+    return rows, [example for loss in run.report.losses for example in loss.examples]
+
+
+@pytest.mark.parametrize("beside", BESIDE)
+def test_the_short_way_makes_what_the_long_way_makes(beside: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    objects = [shape | BESIDE[beside] for shape in SHAPES.values()]
+    short = read(*objects, *SHAPES.values())
+    monkeypatch.setattr(ObjectBuilder, "_plain", lambda _self, _one: None)
+    assert short == read(*objects, *SHAPES.values())
+
+
+def test_the_usual_objects_go_the_short_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ObjectBuilder, "_shape", None)
+    rows, said = read(*SHAPES.values())
+    assert [one.geometry.kind for one in rows[0].labels[0].objects] == ["box", "polygon", "mask_reference"]
+    assert said == []
