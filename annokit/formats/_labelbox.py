@@ -29,6 +29,7 @@ from annokit.model.base import Floats, Indices, as_readonly
 from annokit.run import Run
 
 __all__ = [
+    "BLOCK",
     "NO_TEXT",
     "Batch",
     "Masks",
@@ -50,7 +51,7 @@ T = TypeVar("T")
 NO_TEXT = Raw(b"")
 """Stands for a shape an object does not have."""
 
-_BLOCK = 1 << 19
+BLOCK = 1 << 19
 """Bytes decoded at once: what they become still fits the processor's caches, which 4 MiB do not (1.3 times slower)."""
 
 _UNITS = (
@@ -180,7 +181,7 @@ def batches(
 ) -> Iterator[Batch[T]]:
     """The records of a file, block by block."""
     in_document = is_document(source.head())
-    for block in iter_element_blocks(source, run.limits, _BLOCK):
+    for block in iter_element_blocks(source, run.limits, BLOCK):
         yield Batch(block, run, tp, format=format, record_id=record_id, in_document=in_document)
         run.advance(block.too_long or len(block.data))
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from annokit.dataset import OntologyBuilder, Outline, RowKey
 from annokit.formats import _labelbox_wire as wire
-from annokit.formats._labelbox import Batch, Masks, ReadOptions, located, media_word
+from annokit.formats._labelbox import BLOCK, Batch, Masks, ReadOptions, located, media_word
 from annokit.formats._labelbox_rows import RowBuilder
 from annokit.io.elements import iter_element_blocks
 from annokit.io.faults import BAD_JSON
@@ -112,6 +112,14 @@ class _Row(msgspec.Struct, gc=False):
     experiments: dict[str, _Experiment] = {}
 
 
+class _Found(NamedTuple):
+    """What some rows hold: each object and question that differs from those before it, once."""
+
+    keys: list[RowKey]
+    objects: Iterable[_Object]
+    questions: Iterable[_Question]
+
+
 def outline(source: Source) -> Outline:
     """The classes in order of first appearance and the keys of all rows; what cannot be read is passed over."""
     builder, keys = OntologyBuilder(), []
@@ -119,17 +127,48 @@ def outline(source: Source) -> Outline:
     for block in iter_element_blocks(source, source.limits):
         with paused_gc():
             try:
-                rows: list[_Row] = decoder(_Row).decode_lines(block.data)
+                found = _of_block(block.data)
             except BAD_JSON:
                 for made in _read_fully(block):
                     builder.add_row(made)
                     keys.append(RowKey(made.name, made.id))
                 continue
-            for row in rows:
-                keys.append(RowKey(_name(row), row.data_row.id))
-                for label in _labels(row):
-                    _take(label, seen, builder)
+            for part in found:
+                keys += part.keys
+                _take(part, seen, builder)
     return Outline(builder.build(), keys)
+
+
+def _of_block(data: bytes) -> list[_Found]:
+    """What a block holds, read in pieces that fit the processor's caches."""
+    try:
+        return [_found(piece) for piece in _pieces(data)]
+    except BAD_JSON:  # what may be: an object over several lines, which was cut in two
+        return [_found(data)]
+
+
+def _pieces(data: bytes) -> Iterator[memoryview]:
+    start, view = 0, memoryview(data)
+    while start < len(data):
+        end = data.find(b"\n", start + BLOCK) + 1 or len(data)
+        yield view[start:end]
+        start = end
+
+
+def _found(data: bytes | memoryview) -> _Found:
+    rows: list[_Row] = decoder(_Row).decode_lines(data)
+    objects: list[_Object] = []
+    questions: list[_Question] = []
+    for said in chain.from_iterable(map(_labels, rows)):
+        if said.frames is None and said.groups is None:
+            objects += said.objects
+            questions += said.classifications
+        else:
+            frames = _frames(said)
+            objects += chain(said.objects, *[frame.objects.values() for frame in frames])
+            questions += chain(*[frame.classifications for frame in frames], said.classifications)
+    keys = [RowKey(_name(row), row.data_row.id) for row in rows]
+    return _Found(keys, dict.fromkeys(objects), dict.fromkeys(questions))
 
 
 def _read_fully(block: Block) -> list[DataRow]:
@@ -139,34 +178,38 @@ def _read_fully(block: Block) -> list[DataRow]:
     return RowBuilder(batch, Masks(ReadOptions(), run)).rows()
 
 
-def _labels(row: _Row) -> Iterator[_Annotations]:
+def _labels(row: _Row) -> list[_Annotations]:
     lists = [project.labels for project in row.projects.values()]
     for experiment in row.experiments.values():
         for run in experiment.runs.values():
             lists += run.labels, run.predictions
-    return (label.annotations for labels in lists for label in labels if label.annotations is not None)
+    return [said for labels in lists for label in labels if (said := label.annotations) is not None]
+
+
+def _frames(found: _Annotations) -> list[_Frame]:
+    """By their numbers, those of one plane after the other."""
+    groups = [{} if found.frames is None else found.frames]
+    groups += [group.frames for group in (found.groups or {}).values()]
+    return [frame for numbered in groups for _, frame in sorted(numbered.items(), key=_number)]
 
 
 def _name(row: _Row) -> str:
     known = row.data_row
     if name := known.global_key or known.external_id:
         return name
-    kinds = (one.annotation_kind for label in _labels(row) for one in label.objects)
+    kinds = (one.annotation_kind for said in _labels(row) for one in said.objects)
     data = known.row_data if isinstance(known.row_data, str) else None
     media = media_word(row.media_attributes.mime_type if row.media_attributes else None, kinds)
     return DataRow(id=known.id, asset=Asset(uri=located(data, media)[0])).name
 
 
-def _take(found: _Annotations, seen: set[_Object | _Question], builder: OntologyBuilder) -> None:
-    groups = [{} if found.frames is None else found.frames]
-    groups += [group.frames for group in (found.groups or {}).values()]
-    frames = [frame for numbered in groups for _, frame in sorted(numbered.items(), key=_number)]
-    for one in chain(found.objects, *[frame.objects.values() for frame in frames]):
+def _take(found: _Found, seen: set[_Object | _Question], builder: OntologyBuilder) -> None:
+    for one in found.objects:
         if one not in seen:
             seen.add(one)
             tool = builder.add_tool(one.name, one.feature_schema_id, _kind(one.annotation_kind), one.value)
             tool.ask([_classification(question) for question in one.classifications])
-    for question in chain(*[frame.classifications for frame in frames], found.classifications):
+    for question in found.questions:
         if question not in seen:
             seen.add(question)
             builder.add_classification(_classification(question))

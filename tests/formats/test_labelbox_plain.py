@@ -1,4 +1,4 @@
-"""Labelbox export v2: an object that is read a short way is what it would be the long way."""
+"""Labelbox export v2: short ways of reading make what the long ones make."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 
 import annokit
+from annokit.formats import _labelbox_outline
 from annokit.formats._labelbox_objects import ObjectBuilder
+from annokit.formats._labelbox_outline import outline
+from annokit.io.source import Source
 from annokit.model import DataRow
 from annokit.run import Run
 
@@ -53,15 +56,18 @@ BESIDE: dict[str, Json] = {
 }
 
 
+def line(*things: Json, name: str = "r") -> Json:
+    label = {"id": "l", "annotations": {"objects": things, "classifications": []}}
+    return {"data_row": {"id": name}, "projects": {"p": {"name": "streets", "labels": [label]}}}
+
+
 def read(*objects: Json) -> tuple[list[DataRow], list[str]]:
     """The rows, and what is said of the objects that could not be read."""
     things = [
         {"feature_id": f"f{i}", "name": "car", "classifications": []} | one for i, one in enumerate(objects)
     ]
-    label = {"id": "l", "annotations": {"objects": things, "classifications": []}}
-    line = {"data_row": {"id": "r"}, "projects": {"p": {"name": "streets", "labels": [label]}}}
     run = Run(on_error="skip")
-    rows = list(annokit.read(json.dumps(line).encode(), format="labelbox").rows(run))
+    rows = list(annokit.read(json.dumps(line(*things)).encode(), format="labelbox").rows(run))
     return rows, [example for loss in run.report.losses for example in loss.examples]
 
 
@@ -78,3 +84,18 @@ def test_the_usual_objects_go_the_short_way(monkeypatch: pytest.MonkeyPatch) -> 
     rows, said = read(*SHAPES.values())
     assert [one.geometry.kind for one in rows[0].labels[0].objects] == ["box", "polygon", "mask_reference"]
     assert said == []
+
+
+@pytest.mark.parametrize("between", [b"\n", b"\n\n", b"\r\n", b" "])
+@pytest.mark.parametrize("inside", ["", "\n"])
+def test_where_an_outline_is_cut_does_not_show(
+    between: bytes, inside: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    things: list[Json] = [{"name": name, "bounding_box": BOX} for name in ("car", "bus", "car", "van")]
+    texts = [json.dumps(line(one, name=one["name"])).replace(": {", f":{inside} {{") for one in things]
+    source = Source(between.join(text.encode() for text in texts))
+    whole = outline(source)
+    assert [tool.name for tool in whole.ontology.tools] == ["car", "bus", "van"]
+    assert [key.id for key in whole.keys] == ["car", "bus", "car", "van"]
+    monkeypatch.setattr(_labelbox_outline, "BLOCK", 1)
+    assert outline(source) == whole
