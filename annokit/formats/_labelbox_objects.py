@@ -77,6 +77,19 @@ class ObjectBuilder:
         InputError
             It has no shape, or one that cannot be; the path in the error starts at the object.
         """
+        plain = self._plain(one)
+        if plain is not None and one.page_number is None:
+            kind = one.annotation_kind
+            return ObjectAnnotation(
+                tool_name=one.name,
+                geometry=plain,
+                id=one.feature_id,
+                tool_id=one.feature_schema_id,
+                value=one.value,
+                classifications=classifications(one.classifications) if one.classifications else (),
+                confidence=one.confidence,
+                extra={} if kind is None else {NAME: {"annotation_kind": kind}},
+            )
         kept: dict[str, Any] = {}
         shape, space = self.shape(one, asset, kept)
         return ObjectAnnotation(
@@ -85,7 +98,7 @@ class ObjectBuilder:
             id=one.feature_id,
             tool_id=one.feature_schema_id,
             value=one.value,
-            classifications=classifications(one.classifications) if one.classifications else (),
+            classifications=classifications(one.classifications),
             confidence=one.confidence,
             space=space if one.page_number is None else "page",
             page=one.page_number,
@@ -93,13 +106,12 @@ class ObjectBuilder:
         )
 
     def _plain(self, one: wire.Object) -> Box | Polygon | MaskReference | None:
-        """The shape of an object that has one of the usual three and nothing beside it; None asks `_shape`."""
+        """The shape of an object that has one of the usual four and nothing beside it; None asks `_shape`."""
         if not (
             one.line is NO_TEXT
             and one.page_dimensions is UNSET
             and one.extra is None
             and one.point is None
-            and one.mask is None
             and one.location is None
             and one.conversational_location is None
             and one.geojson is None
@@ -108,15 +120,19 @@ class ObjectBuilder:
             and one.ranked_messages is None
         ):
             return None
-        box, mask = one.bounding_box, one.composite_mask
+        box, mask, colored = one.bounding_box, one.mask, one.composite_mask
         if one.polygon is not NO_TEXT:
             ring = self._rings[id(one)]
-            return polygon_of(ring) if box is None and mask is None and isinstance(ring, ndarray) else None
-        if mask is not None:
-            alone = box is None and mask.extra is None and self._masks.none
-            return MaskReference(uri=mask.url, color=mask.color_rgb) if alone else None
-        if box is not None and box.extra is None:
-            return Box(x=box.left, y=box.top, width=box.width, height=box.height)
+            if box is None and mask is None and colored is None and isinstance(ring, ndarray):
+                return polygon_of(ring)
+        elif box is not None:
+            if mask is None and colored is None and box.extra is None:
+                return Box(x=box.left, y=box.top, width=box.width, height=box.height)
+        elif self._masks.none and colored is not None:
+            if mask is None and colored.extra is None:
+                return MaskReference(uri=colored.url, color=colored.color_rgb)
+        elif self._masks.none and mask is not None and mask.extra is None:
+            return MaskReference(uri=mask.url)
         return None
 
     def shape(self, one: wire.Object, asset: Asset, kept: dict[str, Any]) -> tuple[Geometry, Space]:

@@ -17,7 +17,7 @@ from annokit.errors import Where
 from annokit.io.limits import DEFAULT_LIMITS, Limits
 from annokit.io.source import Source, Span, reading
 
-__all__ = ["Block", "Line", "cut_lines", "iter_blocks", "iter_lines", "newlines"]
+__all__ = ["Block", "Line", "count_newlines", "cut_lines", "iter_blocks", "iter_lines", "newlines"]
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -119,7 +119,7 @@ def iter_blocks(source: Source, limits: Limits = DEFAULT_LIMITS, block: int = 4 
                 found = Block(b"", source.name, number, offset, length, counted_from)
                 length += 1
             yield found
-            number += len(newlines(data)) or 1
+            number += count_newlines(data) or 1
             offset += length
 
 
@@ -162,6 +162,15 @@ def newlines(data: bytes) -> NDArray[np.intp]:
     return np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n"))
 
 
+def count_newlines(data: bytes) -> int:
+    r"""How many there are, in half the time it takes to say where.
+
+    >>> count_newlines(b"{}\n\n[]")
+    2
+    """
+    return int(np.count_nonzero(np.frombuffer(data, np.uint8) == ord("\n")))
+
+
 def _next_line(handle: BinaryIO, start: int) -> int:
     """Where the first line that does not start before `start` starts, or the end of the file."""
     handle.seek(start - 1)
@@ -177,7 +186,7 @@ def _newlines(handle: BinaryIO, start: int, stop: int) -> int:
     handle.seek(start)
     found = 0
     while start < stop and (chunk := handle.read(min(1 << 20, stop - start))):
-        found += len(newlines(chunk))
+        found += count_newlines(chunk)
         start += len(chunk)
     return found
 

@@ -23,7 +23,8 @@ MASK = {"url": "https://example.com/m.png", "color_rgb": [1, 2, 3]}
 SHAPES: dict[str, Json] = {
     "box": {"bounding_box": BOX},
     "polygon": {"polygon": SQUARE},
-    "mask": {"composite_mask": MASK},
+    "mask": {"mask": {"url": "https://example.com/n.png"}},
+    "coloured mask": {"composite_mask": MASK},
 }
 BESIDE: dict[str, Json] = {
     "nothing": {},
@@ -46,8 +47,9 @@ BESIDE: dict[str, Json] = {
     "a line": {"line": SQUARE},
     "a point": {"point": {"x": 1, "y": 2}},
     "a mask": {"mask": {"url": "https://example.com/n.png"}},
+    "a mask with more": {"mask": {"url": "https://example.com/n.png", "size": 4}},
     "a coloured mask": {"composite_mask": MASK},
-    "a mask with more": {"composite_mask": MASK | {"size": 4}},
+    "a coloured mask with more": {"composite_mask": MASK | {"size": 4}},
     "a place": {"location": {"start": 1, "end": 2}},
     "a map": {"geojson": {"type": "Point", "coordinates": [1, 2]}},
     "a message": {"selected_message": {"message_id": "m"}},
@@ -82,7 +84,8 @@ def test_the_short_way_makes_what_the_long_way_makes(beside: str, monkeypatch: p
 def test_the_usual_objects_go_the_short_way(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ObjectBuilder, "_shape", None)
     rows, said = read(*SHAPES.values())
-    assert [one.geometry.kind for one in rows[0].labels[0].objects] == ["box", "polygon", "mask_reference"]
+    kinds = [one.geometry.kind for one in rows[0].labels[0].objects]
+    assert kinds == ["box", "polygon", "mask_reference", "mask_reference"]
     assert said == []
 
 
