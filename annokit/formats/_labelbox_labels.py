@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from annokit.errors import GeometryError, InputError, Where, shown
 from annokit.formats import _labelbox_wire as wire
@@ -88,14 +88,16 @@ class LabelBuilder:
 
     def _others(self, said: wire.Annotations, asset: Asset) -> tuple[list[Annotation], dict[str, Any]]:
         """The annotations that are no objects, and what is left of their block."""
-        kept = given(said, ("timestamp",))
+        kept = given(said, ("timestamp",)) if said.extra or said.timestamp is not UNSET else {}
         if said.groups is not None:
             made = self._grouped(said, said.groups, asset, kept)
         elif said.frames is said.segments is said.key_frame_feature_map is None:
             made = [*classifications(said.classifications)]
         else:
             made = self._framed(said, asset, kept)
-        return [*made, *[relationship(one) for one in said.relationships]], kept
+        if said.relationships:
+            made += [relationship(one) for one in said.relationships]
+        return made, kept
 
     def _framed(self, said: wire.Annotations, asset: Asset, kept: dict[str, Any]) -> list[Annotation]:
         """Of a video; or of a recording, whose segments are in milliseconds."""
