@@ -202,7 +202,7 @@ def _lists(values: Sequence[Any], kind: pa.DataType, valid: Bools | None) -> pa.
 def _texts(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
     """Texts and None, found to be that by joining them; `pa.array` has to do with what else there is."""
     first, count = values[0], len(values)
-    if type(first) is str and values.count(first) == count:
+    if type(first) is str and first == values[-1] and values.count(first) == count:
         text = first.encode()
         return packed_column(text * count, np.full(count, len(text)), kind)
     try:

@@ -276,18 +276,19 @@ def _classifications(entries: _Entries) -> dict[str, Any]:
         | entries.places(entries.questions)
         | {
             "answers": [[answer.name for answer in record.answers] for record in records],
-            "answer_details": [_answer_details(record) for record in records],
+            "answer_details": _answer_details(records),
         }
     )
 
 
-def _answer_details(record: Classification) -> list[dict[str, Any]] | None:
-    """What there is to each answer but its name and what is nested in it; None when that is nothing."""
-    details = [to_builtins(answer) for answer in record.answers]
-    for detail in details:
-        del detail["name"]
-        detail.pop("classifications", None)
-    return details if any(details) else None
+def _answer_details(records: Sequence[Classification]) -> list[list[dict[str, Any]] | None]:
+    """What there is to each answer but its name and what is nested in it; None where that is nothing."""
+    listed = to_builtins([record.answers for record in records])
+    for details in listed:
+        for detail in details:
+            del detail["name"]
+            detail.pop("classifications", None)
+    return [details if any(details) else None for details in listed]
 
 
 def _relationships(entries: _Entries) -> dict[str, Any]:
