@@ -34,6 +34,13 @@ def kept_of(one: ObjectAnnotation) -> dict[str, Any]:
     return kept
 
 
+def outgrows(one: ObjectAnnotation, stated: Box, results: bool) -> bool:
+    """Whether an object is drawn, and on more pixels than can be counted where only its box says how many."""
+    kept, is_box = kept_of(one), type(one.geometry) is Box
+    is_drawn = not (results or kept) if is_box else isinstance(one.geometry, _Outlined) and "area" not in kept
+    return is_drawn and math.ceil(stated.y + stated.height) * math.ceil(stated.x + stated.width) >= 1 << 32
+
+
 def as_runs(one: ObjectAnnotation, results: bool) -> bool:
     """Whether an outline is written as RLE: lists of rings have no holes, and pycocotools loads no results
     of them.

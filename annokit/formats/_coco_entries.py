@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from annokit.formats._coco_drawn import Drawn, Size, as_runs
+from annokit.formats._coco_drawn import Drawn, Size, as_runs, outgrows
 from annokit.formats._coco_wire import COUNTS, POSITION
 from annokit.geometry import FARTHEST, box_rows
 from annokit.geometry.ragged import concatenated, lengths
@@ -20,6 +20,7 @@ from annokit.report import Report, kind_of
 __all__ = ["Entry", "entries", "own_keys"]
 
 _UNDRAWN = 65_535.0  # a square of that many pixels just fits in 32 bits
+_TOO_LARGE = "no-size", "it is too large to be drawn where the image size is not known"
 _BOOKKEEPING = ("id", POSITION, COUNTS)
 _Outlined = Polygon | RotatedBox  # unions that are asked for each object are made once
 _Pointed = Polygon | Keypoints
@@ -183,6 +184,8 @@ def _fault(one: ObjectAnnotation, size: Size, results: bool) -> tuple[str, str]:
         return "bad-geometry", "its box is not finite, or has a negative size"
     if one.confidence is not None and not math.isfinite(one.confidence):
         return "bad-geometry", "its confidence is not finite"
+    if None in size and stated is not None and outgrows(one, stated, results):
+        return _TOO_LARGE
     return _fault_of_size(shape, size)
 
 
@@ -202,5 +205,5 @@ def _fault_of_size(shape: Geometry, size: Size) -> tuple[str, str]:
         if height < 0 or width < 0 or max(height, width) >= 1 << 31 or height * width >= 1 << 32:
             return "image-size", "no image is that large"
     elif isinstance(shape, _Outlined) and (_coordinates([shape]) > _UNDRAWN).any():
-        return "no-size", "it is too large to be drawn where the image size is not known"
+        return _TOO_LARGE
     return "", ""

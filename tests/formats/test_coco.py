@@ -306,6 +306,7 @@ def test_two_files_with_equal_ids_stay_apart(tmp_path: Path) -> None:
         (Box(x=0, y=0, width=3, height=4), (20, -10), "image-size"),
         (Box(x=0, y=0, width=1e8, height=4), (20, 10), "bad-geometry"),
         (Polygon(coords=[(0, 0), (70_000, 0), (70_000, 70_000)]), (None, None), "no-size"),
+        (Box(x=0, y=0, width=70_000, height=70_000), (None, None), "no-size"),
         (Polygon(coords=[(0, 0), (1e8, 0), (4, 4)]), (20, 10), "bad-geometry"),
         (Polygon.from_parts([[[(0, 0), (4, 0), (4, 4)]], [[(6, 6), (7, 7)]]]), (20, 10), "too-few-points"),
         (Polygon.from_parts([]), (20, 10), "too-few-points"),
@@ -321,6 +322,19 @@ def test_one_shape_that_cannot_be_costs_one_shape(
     report = annokit.write([bad, good], tmp_path / "o.json", format="coco")
     assert len(load(tmp_path / "o.json")["annotations"]) == 1
     assert code in {loss.code for loss in report.losses}
+
+
+def test_a_stated_box_too_large_to_draw_on_costs_one_shape(tmp_path: Path) -> None:
+    square, huge = Polygon(coords=[(0, 0), (4, 0), (4, 4)]), Box(x=0, y=0, width=70_000, height=70_000)
+    labels = [
+        Label(annotations=(ObjectAnnotation(tool_name="a", geometry=square, box=box),))
+        for box in (huge, None)
+    ]
+    report = annokit.write(
+        [DataRow(id="r", labels=tuple(labels))], tmp_path / "o.json", format="coco", labels="all"
+    )
+    assert len(load(tmp_path / "o.json")["annotations"]) == 1
+    assert report.kinds["object:polygon"]["unsupported"] == 1
 
 
 def test_numbers_that_are_none_are_lost_not_written_as_null(tmp_path: Path) -> None:
