@@ -135,7 +135,9 @@ def _dying() -> Iterator[None]:
 def _start() -> None:
     """In a worker: end when the process that started it is gone, and leave Ctrl-C to it."""
     collect_rarely()
-    atexit.register(os._exit, 0)  # clearing away what the system frees anyway takes half a second
+    atexit.register(
+        os._exit, 0
+    )  # before all other hooks: clearing away what the system frees takes half a second
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_wait_for_parent, daemon=True).start()
 

@@ -25,6 +25,9 @@ _patience: float = 60_000
 _CALL = 10
 """What a call of a twin in numpy counts for, however little it is given."""
 
+_MOST = 2_000_000
+"""How many numbers a twin in numpy is given at most, since it takes several times their memory."""
+
 _registry: list[tuple[str, str]] = []
 _compiling = threading.RLock()
 
@@ -100,7 +103,7 @@ class _StandIn:
     def __call__(self, *arguments: Any) -> Any:
         numbers = sum([argument.size for argument in arguments if isinstance(argument, np.ndarray)])
         with np.errstate(all="ignore"):  # as compiled code, which never warns
-            if self.twin is not None and not is_busy(_CALL + self.share * numbers):
+            if self.twin is not None and numbers <= _MOST and not is_busy(_CALL + self.share * numbers):
                 result = self.twin(*arguments)
                 if result is not NotImplemented:
                     return result

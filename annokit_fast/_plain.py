@@ -1,6 +1,7 @@
 """The twins of light kernels: numpy, the same bits, for when there is too little to compile for.
 
-A twin gives `NotImplemented` where it does not know what the kernel would give. Floats are summed by `np.bincount`, which
+A twin gives `NotImplemented` where it does not know what the kernel would give. It is asked what the public functions
+have checked: finite coordinates, and offsets from 0 to the end. Floats are summed by `np.bincount`, which
 adds in order as the kernels do; `np.add.reduceat` does not.
 """
 

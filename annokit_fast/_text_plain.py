@@ -1,4 +1,4 @@
-"""The twins of the text kernels: plain Python, the same bytes and bits, for when there is too little to compile for."""
+"""The twins of the text kernels: numpy and msgspec, the same bytes and bits, for when there is too little to compile for."""
 
 from __future__ import annotations
 

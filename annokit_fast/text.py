@@ -1,6 +1,6 @@
 """Coordinates out of and into text: JSON numbers, exactly rounded, and the rows of label files.
 
-Each function has two bodies that give the same bytes and bits: a compiled kernel, and plain Python for as long as
+Each function has two bodies that give the same bytes and bits: a compiled kernel, and numpy with msgspec for as long as
 there is too little to do to load the kernel for it.
 """
 
@@ -374,7 +374,7 @@ def _check(classes: Array, decimals: int, scores: Any) -> Array:
         return freeze(np.full(len(classes), np.nan))
     marks = per_item(scores, len(classes), np.float64, "scores")
     _shares(marks[~np.isnan(marks)], "scores")
-    return marks
+    return freeze(marks + 0.0)
 
 
 def _shares(values: Array, name: str = "shares of the image") -> Array:

@@ -46,7 +46,7 @@ def clipped(rings: Sequence[Floats], sizes: Floats) -> list[Floats]:
     offsets = ends([len(ring) for ring in rings])
     images = np.hstack([np.zeros_like(sizes), sizes])
     coords, starts, owners = polygons.clip_to_box(
-        np.concatenate(rings), offsets, np.arange(len(offsets)), images
+        np.concatenate([*rings, _NOTHING]), offsets, np.arange(len(offsets)), images
     )
     return [coords[start:stop] for start, stop in pairwise(starts[owners].tolist())]
 

@@ -125,17 +125,19 @@ class SafeNames:
 
     def __init__(self, pairs: Callable[[], Iterable[tuple[str, str]]], *, stem: bool = True) -> None:
         self._stem = stem
-        shared = _repeated(self._key(safe_name(original)) for original, _ in pairs())
-        keys, tails = array("q"), array("Q")
+        shared = _repeated(hash(self._key(safe_name(original))) for original, _ in pairs())
+        keys, tails = array("Q"), array("Q")
         for original, discriminator in pairs() if shared else ():
             key = self._key(safe_name(original))
-            if key in shared:
-                keys.append(key)
+            if (
+                hash(key) in shared
+            ):  # another hash tells who really does: that of Python has a new seed each time
+                keys.append(_digest(key))
                 tails.append(_tail(original, discriminator))
         self._digits = _tail_digits(keys, tails)
 
-    def _key(self, safe: str) -> int:
-        return hash(collision_key(safe, self._stem))
+    def _key(self, safe: str) -> str:
+        return collision_key(safe, self._stem)
 
     @property
     def collide(self) -> bool:
@@ -147,7 +149,7 @@ class SafeNames:
         safe = safe_name(original)
         if not self._digits:
             return safe
-        digits = self._digits.get(self._key(safe), 0)
+        digits = self._digits.get(_digest(self._key(safe)), 0)
         if not digits:
             return safe
         found = _SUFFIX.search(safe)
@@ -167,7 +169,7 @@ def _tail_digits(keys: array[int], tails: array[int]) -> dict[int, int]:
     """For each key that several have: how many hex digits tell them apart, 8 or 16."""
     import numpy as np
 
-    key, tail = np.array(keys, np.int64), np.array(tails, np.uint64)
+    key, tail = np.array(keys, np.uint64), np.array(tails, np.uint64)
     order = np.lexsort((tail, key))
     key, tail = key[order], tail[order]
     shared = key[1:] == key[:-1]
@@ -176,5 +178,8 @@ def _tail_digits(keys: array[int], tails: array[int]) -> dict[int, int]:
 
 
 def _tail(original: str, discriminator: str) -> int:
-    text = ascii((original, discriminator))
+    return _digest(ascii((original, discriminator)))
+
+
+def _digest(text: str) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")

@@ -186,6 +186,11 @@ def test_rows_are_those_of_the_percent_sign(pairs, decimals, data):
         assert row == " ".join([str(index), *(f"{value:.{decimals}f}" for value in numbers)]) + "\n"
 
 
+def test_a_score_of_minus_zero_has_no_sign_either():
+    made = cut(*both(text.yolo_rings, [0], [[0.5, 0.5]], [0, 1], [[1, 1]], 2, [-0.0]))
+    assert made == ["0 0.50 0.50 0.00\n"]
+
+
 @given(st.integers(1, 15), st.lists(st.tuples(shares, shares, shares, shares), max_size=5), st.booleans())
 def test_boxes_and_keypoints_are_in_shares(decimals, boxes, scored):
     boxes = [(x, y, w / 2, h / 2) for x, y, w, h in boxes]

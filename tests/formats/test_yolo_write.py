@@ -612,6 +612,12 @@ def test_equal_input_gives_equal_bytes(samples: Path, tmp_path: Path) -> None:
     assert not Loaded(tmp_path / "one").dropped
 
 
+def test_a_polygon_that_leaves_the_image_and_has_no_part_long_enough_is_lost(tmp_path: Path) -> None:
+    short = Polygon(coords=[(-10, 0), (-5, 0), (3, 3)], ring_offsets=[0, 1, 3], part_offsets=[0, 1, 2])
+    report = write([row(short, asset=Asset(width=9, height=9))], tmp_path / "o", task="segment")
+    assert report.kinds["object:polygon"]["unsupported"] == 1
+
+
 def test_the_rules_themselves() -> None:
     assert accepted("0 .5 .5 1 1\n0 .5 .5 1 1\n", 1) == [[0, 0.5, 0.5, 1, 1]]
     for text in ("0 .5 .5 1 1.02", "1 .5 .5 1 1", "0 .5 .5 1", "0 .1 .1 .2 .2 .3 .3\n0 .5 .5 1 1"):
