@@ -15,7 +15,7 @@ from msgspec import UNSET, Meta, Raw
 
 from annokit.errors import AnnokitError, GeometryError, InputError, shown
 from annokit.formats._base import Options
-from annokit.geometry import flat_points
+from annokit.geometry import flat_points, one_ring
 from annokit.geometry.mask_files import MaskFolder
 from annokit.io.elements import is_document, iter_element_blocks
 from annokit.io.faults import Spot, spot_path
@@ -25,7 +25,7 @@ from annokit.io.records import decode_block
 from annokit.io.salvage import Wire, decoder
 from annokit.io.source import Source
 from annokit.model import Asset, Attachment, Mask, MaskReference, MetadataField, Polygon, Review
-from annokit.model.base import Floats, Indices, as_readonly
+from annokit.model.base import Floats
 from annokit.run import Run
 
 __all__ = [
@@ -214,15 +214,10 @@ def parse_rings(texts: Sequence[Raw], run: Run) -> list[Floats | AnnokitError]:
 
 def polygon_of(ring: Floats) -> Polygon:
     """One ring as a polygon, without checking again what `parse_points` made."""
-    return Polygon(coords=ring, ring_offsets=_ring_offsets(len(ring)), part_offsets=_ONE_PART)
+    return Polygon(coords=ring, ring_offsets=one_ring(len(ring)), part_offsets=_ONE_PART)
 
 
-@lru_cache(maxsize=4096)
-def _ring_offsets(vertices: int) -> Indices:
-    return as_readonly([0, vertices], np.dtype(np.int64))
-
-
-_ONE_PART = _ring_offsets(1)
+_ONE_PART = one_ring(1)
 
 
 class Masks:

@@ -77,19 +77,6 @@ class ObjectBuilder:
         InputError
             It has no shape, or one that cannot be; the path in the error starts at the object.
         """
-        plain = self._plain(one)
-        if plain is not None and one.page_number is None:
-            kind = one.annotation_kind
-            return ObjectAnnotation(
-                tool_name=one.name,
-                geometry=plain,
-                id=one.feature_id,
-                tool_id=one.feature_schema_id,
-                value=one.value,
-                classifications=classifications(one.classifications) if one.classifications else (),
-                confidence=one.confidence,
-                extra={} if kind is None else {NAME: {"annotation_kind": kind}},
-            )
         kept: dict[str, Any] = {}
         shape, space = self.shape(one, asset, kept)
         return ObjectAnnotation(
@@ -98,7 +85,7 @@ class ObjectBuilder:
             id=one.feature_id,
             tool_id=one.feature_schema_id,
             value=one.value,
-            classifications=classifications(one.classifications),
+            classifications=classifications(one.classifications) if one.classifications else (),
             confidence=one.confidence,
             space=space if one.page_number is None else "page",
             page=one.page_number,

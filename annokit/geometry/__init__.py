@@ -15,7 +15,7 @@ from annokit.geometry.raster import (
     outlined,
     to_rle,
 )
-from annokit.geometry.text import FARTHEST, Text, flat_points, parse_points, parse_rings
+from annokit.geometry.text import FARTHEST, Text, flat_points, one_ring, parse_points, parse_rings
 
 __all__ = [
     "FARTHEST",
@@ -31,6 +31,7 @@ __all__ = [
     "mask_batch",
     "masks_of",
     "object_boxes",
+    "one_ring",
     "outline_areas",
     "outline_of",
     "outlined",

@@ -21,7 +21,7 @@ from annokit.io.faults import BAD_JSON, decode_error
 from annokit.model import Polygon
 from annokit.model.base import Bools, Floats, Indices
 
-__all__ = ["FARTHEST", "Text", "flat_points", "parse_points", "parse_rings"]
+__all__ = ["FARTHEST", "Text", "flat_points", "one_ring", "parse_points", "parse_rings"]
 
 FARTHEST = 2.0**26
 """Coordinates beyond this many pixels are errors: no image is as large, and the kernels' integers end there."""
@@ -135,7 +135,7 @@ def _polygons(coords: Floats, ring_ends: Indices, firsts: Indices) -> list[Polyg
     return [
         Polygon(
             coords=coords[start:end],
-            ring_offsets=_ring(end - start) if count == 1 else offsets[first:last],
+            ring_offsets=one_ring(end - start) if count == 1 else offsets[first:last],
             part_offsets=_parts(count),
         )
         for start, end, first, last, count in zip(
@@ -179,8 +179,12 @@ def _near(coords: Floats) -> Floats:
 
 
 @lru_cache(1024)
-def _ring(count: int) -> Indices:
-    """The offsets of one ring, shared by all polygons of one with so many vertices."""
-    ring = np.array([0, count])
+def one_ring(count: int) -> Indices:
+    """The offsets of one ring, shared by all polygons of one with so many vertices.
+
+    >>> one_ring(4).tolist()
+    [0, 4]
+    """
+    ring = np.array([0, count], np.int64)
     ring.flags.writeable = False
     return ring

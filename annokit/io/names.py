@@ -129,9 +129,7 @@ class SafeNames:
         keys, tails = array("Q"), array("Q")
         for original, discriminator in pairs() if shared else ():
             key = self._key(safe_name(original))
-            if (
-                hash(key) in shared
-            ):  # another hash tells who really does: that of Python has a new seed each time
+            if hash(key) in shared:  # of two hashes the one without a seed tells, which is the slower
                 keys.append(_digest(key))
                 tails.append(_tail(original, discriminator))
         self._digits = _tail_digits(keys, tails)
