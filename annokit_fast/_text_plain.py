@@ -1,4 +1,7 @@
-"""The twins of the text kernels: numpy and msgspec, the same bytes and bits, for when there is too little to compile for."""
+"""The twins of the text kernels: numpy and msgspec, the same bytes and bits, for when there is too little to compile for.
+
+Numbers as most files have them are read by `_text_words`; msgspec reads all others, and tells which texts are none of ours.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from typing import Any, TypeVar
 import msgspec
 import numpy as np
 
+from annokit_fast import _text_words
 from annokit_fast._checks import Array
 
 __all__ = ["json_rings", "points", "pose_rows", "rings", "rows"]
@@ -32,8 +36,10 @@ _STRIDES = 23, 11
 """A point in MessagePack: a byte for a map of two, then twice a key in two, a byte for a float, and its eight."""
 
 
-def rings(text: memoryview, offsets: Array, limit: float) -> tuple[Array, list[int], list[int]]:
+def rings(text: memoryview, offsets: Array, limit: float) -> tuple[Array, Any, Any]:
     """All numbers, how many each ring has, and how many rings each text, or -1."""
+    if (found := _text_words.rings(text, offsets, limit)) is not None:
+        return found
     shapes = _decoded(_RINGS, text, offsets)
     numbers, lengths = _flat(shapes)
     if not (_are_near(numbers, limit) and all(n and n % 2 == 0 for n in set(lengths))):
@@ -59,8 +65,10 @@ def _is_ring(ring: list[float], limit: float) -> bool:
     return bool(ring) and len(ring) % 2 == 0 and _are_near(np.array(ring), limit)
 
 
-def points(text: memoryview, offsets: Array, limit: float) -> tuple[Array, list[int]]:
+def points(text: memoryview, offsets: Array, limit: float) -> tuple[Array, Any]:
     """All points, and how many each text has, or -1."""
+    if (found := _text_words.points(text, offsets, limit)) is not None:
+        return found
     shapes = _decoded(_POINTS, text, offsets)
     coords = _coords(shapes)
     if not _are_near(coords, limit):

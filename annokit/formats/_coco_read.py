@@ -53,14 +53,12 @@ from annokit.run import Run
 
 __all__ = ["File", "keys_of", "row_of"]
 
-_BATCH = 500
+_BATCH = 200
 _KINDS = {"image": "data_rows", "annotation": "object:unknown", "category": "categories"}
 _RUNS = re.compile(rb'"counts"\s*:\s*\[')
 _CROWD = {0: False, 1: True, "0": False, "1": True, "false": False, "true": True}
 _Made = ObjectAnnotation | Classification
 _Bbox: TypeAlias = tuple[float, float, float, float]
-_Placed: TypeAlias = tuple[int, Annotation]
-"""An annotation, after its place in the file."""
 
 
 class File:
@@ -151,16 +149,18 @@ class _Pass:
         waiting = self._grouped()
         for images in batched(self.document.images, _BATCH):
             with paused_gc():
-                rows = self._batch(images, [waiting.pop(image.id, ()) for image in images])
+                rows = self._batch(images, [waiting.get(image.id, ()) for image in images])
             yield from rows
 
-    def _batch(self, images: Sequence[Image], found: Sequence[Sequence[_Placed]]) -> list[DataRow]:
-        shapes = iter(shapes_of([wire for pairs in found for _, wire in pairs]))
+    def _batch(self, images: Sequence[Image], found: Sequence[Sequence[int]]) -> list[DataRow]:
+        annotations, positions = self.annotations, self.positions
+        shapes = iter(shapes_of([annotations[index] for indices in found for index in indices]))
         rows = []
-        for image, pairs in zip(images, found, strict=True):
+        for image, indices in zip(images, found, strict=True):
             made = [
-                self._plain(position, wire, shape) or self._annotation(image, position, wire, shape)
-                for (position, wire), shape in zip(pairs, shapes, strict=False)
+                self._plain(positions[index], annotations[index], shape)
+                or self._annotation(image, positions[index], annotations[index], shape)
+                for index, shape in zip(indices, shapes, strict=False)
             ]
             rows.append(self._row(image, tuple(filter(None, made))))
         return rows
@@ -170,16 +170,15 @@ class _Pass:
         label = Label(origin=origin, annotations=annotations)
         return row_of(image, self.file.source.name, self.file.image_dir, (label,))
 
-    def _grouped(self) -> dict[Id, list[_Placed]]:
-        """The annotations of each image, with their positions; those of no image or of two are rejected."""
+    def _grouped(self) -> dict[Id, list[int]]:
+        """The indices of the annotations of each image; those of no image or of two are rejected."""
         copies = Counter(image.id for image in self.document.images)
-        waiting: dict[Id, list[_Placed]] = {key: [] for key, n in copies.items() if n == 1}
-        for placed in zip(self.positions, self.annotations, strict=True):
-            if (group := waiting.get(placed[1].image_id)) is not None:
-                group.append(placed)
+        waiting: dict[Id, list[int]] = {key: [] for key, n in copies.items() if n == 1}
+        for index, wire in enumerate(self.annotations):
+            if (group := waiting.get(wire.image_id)) is not None:
+                group.append(index)
             else:
-                self._reject(*placed, _no_image(placed[1].image_id, copies[placed[1].image_id]))
-        self.document.annotations = self.annotations = []
+                self._reject(self.positions[index], wire, _no_image(wire.image_id, copies[wire.image_id]))
         return waiting
 
     def _plain(

@@ -46,7 +46,7 @@ from annokit.run import Run
 
 __all__ = ["PIECES", "WriteOptions", "write"]
 
-_BATCH = 500
+_BATCH = 200
 _AREAL = frozenset((Box, RotatedBox, Polygon, Mask))
 _LOSSES = {
     "no-place": "label files hold boxes and polygons only",

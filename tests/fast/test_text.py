@@ -98,6 +98,57 @@ def test_rings_are_those_of_json(shapes, indent):
     ]
 
 
+def short(sign, whole, places):
+    return sign + whole + ("." + places if places else "")
+
+
+wholes = st.one_of(st.just("0"), st.integers(0, 10**16).map(str))
+shorts = st.builds(short, st.sampled_from(["", "", "-"]), wholes, st.text("0123456789", max_size=15))
+separators = st.sampled_from([",", ", ", ",  "])
+
+
+@given(st.lists(st.lists(shorts.filter(lambda word: len(word) < 18), min_size=2), max_size=4), separators)
+@example([["9007199254740992", "9007199254740993"], ["-0", "-0.0", "0.00", "00", "0000.0", "-00.5"]], ",")
+@example([["12345678", "1234567.8", "123456789", "12345678.9", "-1234567.12345678"]], ", ")
+@example([["99999999.9999999", "9999999999999999", "0.00000000000001"]], ",")
+def test_short_numbers_are_read_as_python_reads_them(rings, comma):
+    rings = [ring[len(ring) % 2 :] for ring in rings]
+    texts = [f"[[{comma.join(ring)}]{comma}[{comma.join(ring)}]]".encode() for ring in rings]
+    coords, _, _, plain = parsed(text.parse_rings, texts)
+    read = [ring for ring, good in zip(rings, plain, strict=True) if good]
+    expected = [float(word) if "." in word else float(int(word)) for ring in read for word in ring + ring]
+    assert coords.tobytes() == np.array(expected).tobytes()
+    points = [
+        "["
+        + comma.join(f'{{"x":{comma[1:]}{x}{comma}"y":{comma[1:]}{y}}}' for x, y in zip(*pair, strict=True))
+        + "]"
+        for pair in ((ring[::2], ring[1::2]) for ring in read)
+    ]
+    coords, owners, plain = parsed(text.parse_points, [one.encode() for one in points])
+    assert plain.all()
+    assert np.diff(owners).tolist() == [len(ring) // 2 for ring in read]
+    assert np.vstack([coords, coords]).size == len(expected)
+
+
+PLAIN = (
+    b"[[1,2,3.5,4]]",
+    b"[[10.25,-2],[0.5,7]]",
+    b"[[1, 2], [-1, 0.0]]",
+    b'[{"x":1.5,"y":2},{"x":30,"y":-4}]',
+    b'[{"x": 1, "y": 2.5}]',
+)
+replaced = st.lists(st.tuples(st.integers(0, 99), st.sampled_from(b'0123456789.,-[]{}xy:/ e+"')), max_size=2)
+
+
+@given(st.lists(st.sampled_from(PLAIN), min_size=1, max_size=4), replaced)
+def test_what_is_nearly_plain_is_read_by_the_twin_as_by_the_kernel(texts, letters):
+    noisy = bytearray(b"".join(texts))
+    for place, letter in letters:
+        noisy[place % len(noisy)] = letter
+    for function in (text.parse_rings, text.parse_points):
+        both(function, bytes(noisy), np.cumsum([0, *map(len, texts)]))
+
+
 NOT_RINGS = """ [] [[]] [[1,2],[]] [1,2] [[1,2,3]] [[1]] {} null "[[1,2]]" [[1,2]],[[3,4]] [[1,2]]x [[1,2] [[1,2 [[1,2,]]
 [[,1]] [[1 2]] [[1,"2"]] [[1,null]] [[1,true]] [[1,[2]]] [[1,NaN]] [[1,Infinity]] [[1,-]] [[1,+2]] [[1,01]] [[1,2.]]
 [[1,.5]] [[1,1e]] [[1,1e+]] [[1,0x1]] [[1,1_0]] [[1,-01]] [[1,1e999]] [[1,2]][] [[1,2],] [[1,2],,[3,4]] [[[1,2]]] ] ]] [[
