@@ -41,7 +41,7 @@ class Entry(msgspec.Struct, gc=False):
 def entries(
     sizes: Sequence[Size],
     objects: Sequence[ObjectAnnotation],
-    id_of: Callable[[ObjectAnnotation], int],
+    ids_of: Callable[[Sequence[ObjectAnnotation]], list[int]],
     report: Report,
     *,
     results: bool = False,
@@ -51,27 +51,40 @@ def entries(
     `sizes` are the heights and widths of the images. Keys an object brought from COCO are kept. `results`
     have a score, outlines as runs, and of all other keys only those that were there.
     """
-    made: list[Entry | dict[str, Any] | None] = [None] * len(objects)
     good = _sound(objects, sizes, report, results)
     drawn = Drawn([objects[i] for i in good], [sizes[i] for i in good], results)
-    for index, one, own, shape, area, sides in zip(
-        good, drawn.objects, drawn.kept, drawn.segmentations, drawn.areas, drawn.sides, strict=True
-    ):
-        if own or results or shape is None or one.confidence is not None or one.track_id is not None:
-            entry = _entry(one, own, (shape, area, sides or _NO_SIDES), report, results)
-            made[index] = entry | {"category_id": id_of(one)}
-        else:
-            made[index] = Entry(id_of(one), shape, area, sides or _NO_SIDES, int(one.is_crowd))
-    derived = sum(
-        type(one.geometry) is Box and not own for one, own in zip(drawn.objects, drawn.kept, strict=True)
-    )
-    if derived and not results:
-        report.count("derived", "object:box", derived)
+    columns = ids_of(drawn.objects), drawn.objects, drawn.kept, drawn.segmentations, drawn.areas, drawn.sides
+    found: list[Entry | dict[str, Any] | None] = [
+        _entry(one, number, own, (shape, area, sides or _NO_SIDES), report, results)
+        if own or results or shape is None or one.confidence is not None or one.track_id is not None
+        else Entry(number, shape, area, sides or _NO_SIDES, int(one.is_crowd))
+        for number, one, own, shape, area, sides in zip(*columns, strict=True)
+    ]
+    if not results:
+        _count_derived(drawn, report)
+    if len(found) == len(objects):
+        return found
+    made: list[Entry | dict[str, Any] | None] = [None] * len(objects)
+    for index, entry in zip(good, found, strict=True):
+        made[index] = entry
     return made
 
 
+def _count_derived(drawn: Drawn, report: Report) -> None:
+    """The rectangles that nobody drew."""
+    pairs = zip(drawn.objects, drawn.kept, strict=True)
+    derived = [type(one.geometry) is Box and not own for one, own in pairs].count(True)
+    if derived:
+        report.count("derived", "object:box", derived)
+
+
 def _entry(
-    one: ObjectAnnotation, own: dict[str, Any], drawn: tuple[Any, Any, Any], report: Report, results: bool
+    one: ObjectAnnotation,
+    number: int,
+    own: dict[str, Any],
+    drawn: tuple[Any, Any, Any],
+    report: Report,
+    results: bool,
 ) -> dict[str, Any]:
     """An entry that may have any key."""
     segmentation, area, sides = drawn
@@ -94,6 +107,7 @@ def _entry(
     if one.track_id is not None:
         entry["track_id"] = one.track_id
     entry |= own_keys(own)
+    entry["category_id"] = number
     if "iscrowd" in own and one.is_crowd != (str(own["iscrowd"]) in ("1", "true", "True")):
         entry["iscrowd"] = int(one.is_crowd)  # changed since it was read
     return entry

@@ -14,7 +14,7 @@ import numpy as np
 
 from annokit.model import Tool
 
-__all__ = ["Batch", "Ids", "Spool", "identified"]
+__all__ = ["Batch", "Ids", "Spool", "headless", "identified"]
 
 _COMMA = b",\n"
 _ENCODER = msgspec.json.Encoder()
@@ -171,6 +171,15 @@ def _joined(heads: Sequence[bytes], entries: Sequence[bytes]) -> bytes:
 
 def _encoded(ids: Sequence[int | str]) -> list[bytes]:
     return _ENCODER.encode_lines(ids).splitlines()
+
+
+def headless(objects: Sequence[object]) -> list[bytes]:
+    """Encoded objects without their opening braces, in one call: JSON has line ends between the objects only.
+
+    >>> headless([{"area": 2.0}, {"area": 3.0}]), headless([])
+    ([b'"area":2.0}', b'"area":3.0}'], [])
+    """
+    return (b"\n" + _ENCODER.encode_lines(objects)[:-1]).split(b"\n{")[1:]
 
 
 def identified(entry: bytes, key: bytes, id: int | str) -> bytes:

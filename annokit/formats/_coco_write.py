@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain
+from itertools import chain, compress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,7 +17,7 @@ from annokit.formats._base import Options, Pieces
 from annokit.formats._classes import Classes
 from annokit.formats._coco_drawn import Size
 from annokit.formats._coco_entries import Entry, entries, own_keys
-from annokit.formats._coco_spool import Batch, Spool
+from annokit.formats._coco_spool import Batch, Spool, headless
 from annokit.formats._coco_wire import ABSENT, POSITION
 from annokit.io.batches import batched
 from annokit.io.gc import paused_gc
@@ -68,7 +68,8 @@ def make(dataset: Dataset, _target: Path, options: WriteOptions, run: Run) -> It
             if row.asset.width is None or row.asset.height is None:
                 why = "the image has no size there, which tools that draw masks need"
                 report.note("no-image-size", "data_rows", why, example=row.name, lossy=True)
-        yield batch._replace(images=[_ENCODER.encode(image_entry(row))[1:] for row in rows])
+        yield batch._replace(images=headless([image_entry(row) for row in rows]))
+        del rows, batch  # their memory serves the next ones
     if classes.found_later:
         yield Batch([], [], [], [], [], [], [], classes.found_later)
 
@@ -119,24 +120,27 @@ def encoded(
     """The rows, some at a time, with their annotations; the images are left to the caller."""
     has_captions = len(categories) == 0
     for batch in batched(rows, _BATCH):
-        places, annotations = _writable(batch, has_captions, report)
         with paused_gc():
+            places, annotations = _writable(batch, has_captions, report)
             sizes = [(row.asset.height, row.asset.width) for row in batch]
             made = _made([sizes[k] for k in places], annotations, categories, report, results)
-            written = [k for k, entry in enumerate(made) if entry is not None]
-            kinds = Counter([kind_of(annotations[k]) for k in written])
-            report.count_all("written", kinds + Counter(labels=sum(len(row.labels) for row in batch)))
-            kept = [annotations[k].extra.get("coco", _NOTHING) for k in written]
+            fits = [entry is not None for entry in made]
+            written = [*compress(annotations, fits)]
+            kinds = Counter(map(kind_of, written))
+            report.count_all("written", kinds + Counter(labels=sum([len(row.labels) for row in batch])))
+            kept = [one.extra.get("coco", _NOTHING) for one in written]
             coded = Batch(
                 own_images=[row.extra.get("coco", _NOTHING).get("id") for row in batch],
                 sources=[row.source for row in batch],
                 images=[],
-                rows=[places[k] for k in written],
-                own=[own.get("id") for own in kept],
-                positions=[own.get(POSITION) for own in kept],
-                entries=[_ENCODER.encode(made[k])[1:] for k in written],
+                rows=[*compress(places, fits)],
+                own=[own.get("id") for own in kept] if any(kept) else [None] * len(kept),
+                positions=[own.get(POSITION) for own in kept] if any(kept) else [None] * len(kept),
+                entries=headless([*compress(made, fits)]),
             )
+            del annotations, written, made, kept
         yield batch, coded
+        del batch, coded  # their memory serves the next ones
 
 
 def _made(
@@ -149,7 +153,7 @@ def _made(
     """The entries of annotations, in order."""
     objects = [one for one in annotations if isinstance(one, ObjectAnnotation)]
     shown = [size for size, one in zip(sizes, annotations, strict=True) if isinstance(one, ObjectAnnotation)]
-    made = entries(shown, objects, categories.id_of, report, results=results)
+    made = entries(shown, objects, categories.ids_of, report, results=results)
     if len(made) == len(annotations):
         return made
     drawn = iter(made)
@@ -175,15 +179,26 @@ def _writable(
     kept: list[_Writable] = []
     lost = _Lost(report)
     for place, row in enumerate(rows):
+        name = row.name
         for annotation in chain.from_iterable([label.annotations for label in row.labels]):
+            if (  # what most are: an object of the image with nothing below it
+                type(annotation) is ObjectAnnotation
+                and type(annotation.geometry) in _SHAPES
+                and annotation.space == "pixel"
+                and annotation.page is annotation.frame is None
+                and not annotation.classifications
+            ):
+                places.append(place)
+                kept.append(annotation)
+                continue
             reason = _reason_against(annotation, row.asset, has_captions)
             if reason is not _FITS or not isinstance(annotation, _Writable):
-                lost.add(reason, annotation, row)
+                lost.add(reason, annotation, name)
                 continue
             places.append(place)
             kept.append(annotation)
             if annotation.classifications or isinstance(annotation, Classification):
-                lost.add_answers(annotation, row)
+                lost.add_answers(annotation, name)
     lost.tell()
     return places, kept
 
@@ -216,23 +231,23 @@ class _Lost:
 
     def __init__(self, report: Report) -> None:
         self._report = report
-        self._names: dict[tuple[tuple[str, str], str], list[str]] = {}
+        self._names: defaultdict[tuple[tuple[str, str], str], list[str]] = defaultdict(list)
 
-    def add(self, reason: tuple[str, str], annotation: Annotation, row: DataRow) -> None:
-        """Lose an annotation, with what stands below it."""
+    def add(self, reason: tuple[str, str], annotation: Annotation, name: str) -> None:
+        """Lose an annotation of the row of this name, with what stands below it."""
         if _is_alone(annotation):
-            self._names.setdefault((reason, kind_of(annotation)), []).append(row.name)
+            self._names[reason, kind_of(annotation)].append(name)
             return
         self.tell()
-        self._report.lose_all(reason[0], census(annotation), reason[1], example=row.name)
+        self._report.lose_all(reason[0], census(annotation), reason[1], example=name)
 
-    def add_answers(self, annotation: _Writable, row: DataRow) -> None:
-        """Lose what stands below an annotation."""
+    def add_answers(self, annotation: _Writable, name: str) -> None:
+        """Lose what stands below an annotation of the row of this name."""
         if not _is_alone(annotation):
             nested = census(annotation)
             nested[kind_of(annotation)] -= 1
             self.tell()
-            self._report.lose_all("no-place", +nested, "COCO has no place for answers", example=row.name)
+            self._report.lose_all("no-place", +nested, "COCO has no place for answers", example=name)
 
     def tell(self) -> None:
         """Account what was lost so far."""
@@ -243,13 +258,14 @@ class _Lost:
 
 def _is_alone(annotation: Annotation) -> bool:
     """Whether surely nothing stands below an annotation."""
-    if isinstance(annotation, ObjectAnnotation):
+    if type(annotation) is ObjectAnnotation:
         return not annotation.classifications
-    return (
-        isinstance(annotation, Classification)
-        and not annotation.classifications
-        and not any(answer.classifications for answer in annotation.answers)
-    )
+    if type(annotation) is not Classification or annotation.classifications:
+        return False
+    for answer in annotation.answers:  # noqa: SIM110  # half the time of `any`, which makes a generator
+        if answer.classifications:
+            return False
+    return True
 
 
 def image_entry(row: DataRow) -> dict[str, Any]:
@@ -299,6 +315,14 @@ class Categories:
         if found is None:
             found = self._by_class[key] = self._id(self._classes.index(annotation))
         return found
+
+    def ids_of(self, objects: Sequence[ObjectAnnotation]) -> list[int]:
+        """The category id of each of many objects."""
+        known = self._by_class
+        return [
+            known[key] if (key := (one.tool_id, one.tool_name)) in known else self.id_of(one)
+            for one in objects
+        ]
 
     def _id(self, index: int) -> int:
         while len(self._ids) <= index:
