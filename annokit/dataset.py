@@ -340,6 +340,11 @@ class OntologyBuilder:
         for label in row.labels:
             for annotation in label.annotations:
                 if isinstance(annotation, ObjectAnnotation):
+                    if (
+                        not annotation.classifications
+                        and (annotation.tool_id, annotation.tool_name) in self._tools
+                    ):
+                        continue  # as most are
                     self.add_tool(
                         annotation.tool_name, annotation.tool_id, annotation.geometry.kind, annotation.value
                     ).ask(annotation.classifications)

@@ -80,4 +80,7 @@ def media_of(uri: str | None, text: str | None = None) -> str:
     if text is not None:
         return "text"
     path = (uri or "").partition("?")[0].lower()
-    return next((media for ends, media in _ENDINGS.items() if path.endswith(ends)), "image")
+    for ends, media in _ENDINGS.items():
+        if path.endswith(ends):
+            return media
+    return "image"

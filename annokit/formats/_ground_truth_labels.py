@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any, NamedTuple, TypeVar
@@ -17,7 +17,7 @@ from annokit.formats._ground_truth_pixels import rgb
 from annokit.formats._ground_truth_references import References
 from annokit.formats._ground_truth_sequences import FORMAT_NAME, SequenceReader
 from annokit.formats._ground_truth_text import Offsets
-from annokit.formats._ground_truth_values import Boxes, Color, Spans
+from annokit.formats._ground_truth_values import Boxes, Color, Spans, StatedBox
 from annokit.io.faults import BAD_JSON, Spot, decode_error, spot_path
 from annokit.io.salvage import decoder, salvage
 from annokit.io.source import Source
@@ -37,7 +37,7 @@ from annokit.run import Run
 __all__ = ["Attribute", "Found", "LabelReader", "class_map"]
 
 _T = TypeVar("_T")
-_SPENT = (
+_SPENT = {
     "class-name",
     "confidence",
     "confidence-map",
@@ -46,16 +46,17 @@ _SPENT = (
     "human-annotated",
     "job-name",
     "worker-feedback",
-)
+}
 """Metadata that stands in the model; the rest is kept in the label's extra."""
 
 
 class Attribute(NamedTuple):
-    """A label attribute of a line: its value, absent where the object failed, and its metadata."""
+    """A label attribute of a line: its value, absent where the object failed; its metadata, and the classes there."""
 
     name: str
     raw: Raw | None
     metadata: dict[str, Any]
+    classes: Mapping[str, str]
     spot: Spot
 
 
@@ -129,19 +130,23 @@ class _Value:
         self._raw = attribute.raw or Raw(b"null")
 
     def found(self) -> Found:
-        value = decoder(Any).decode(self._raw)
+        try:  # no other value has just these keys
+            found = decoder(Boxes).decode(self._raw)
+        except BAD_JSON:
+            value = decoder(Any).decode(self._raw)
+        else:
+            return self._made(self._boxes(found, ()), _SPENT)
         if isinstance(value, dict) and "annotationsFromAllWorkers" in value:
             return Found(list(self._workers(value["annotationsFromAllWorkers"])))
         read = self._object(value) if isinstance(value, dict) else self._plain(value)
-        return Found([self._label(read)], read.size, read.media, read.frame_count)
+        return self._made(read, _spent(read.annotations))
 
-    def _label(self, read: _Read) -> Label:
+    def _made(self, read: _Read, spent: Container[str]) -> Found:
+        return Found([self._label(read, spent)], read.size, read.media, read.frame_count)
+
+    def _label(self, read: _Read, spent: Container[str]) -> Label:
         metadata = self._metadata
         made = _time(metadata.get("creation-date", metadata.get("creation_date")))
-        unknown = any(
-            isinstance(a, ObjectAnnotation) and isinstance(a.geometry, Unknown) for a in read.annotations
-        )
-        spent = () if unknown else _SPENT
         kept = {key: value for key, value in metadata.items() if key not in spent}
         if made is not None:
             kept.pop("creation-date", None)
@@ -203,7 +208,7 @@ class _Value:
         if isinstance(inner, list) and any(isinstance(one, dict) and "center-x" in one for one in inner):
             return _Read([self._cuboid(one) for one in inner], media="point_cloud")
         if isinstance(inner, list):
-            return self._boxes()
+            return self._salvaged_boxes()
         if isinstance(inner, dict) and "entities" in inner:
             return self._spans()
         content = self._salvaged(wire.Content)
@@ -221,7 +226,7 @@ class _Value:
     def _left_out(self, unit: str, path: str, error: AnnokitError, part: bytes) -> None:
         self._reject(unit, path, error, part)
 
-    def _boxes(self) -> _Read:
+    def _salvaged_boxes(self) -> _Read:
         gone: set[str] = set()
 
         def left_out(unit: str, path: str, error: AnnokitError, part: bytes) -> None:
@@ -229,29 +234,40 @@ class _Value:
             self._reject(unit, path, error, part)
 
         found = salvage(self._raw, Boxes, spot_path(self._spot), reject=left_out)
-        spot: Spot = (self._spot, "annotations")
-        shares = self._shares("objects")
-        places = (index for index in count() if spot_path((spot, index)) not in gone)
-        objects: list[Annotation] = []
-        for index, box in zip(places, found.annotations, strict=False):
-            try:
-                tool = box.label if box.class_id is None else self._class(box.class_id)
-            except DecodeError as error:
-                self._reject("object:box", spot_path((spot, index)), error, msgspec.json.encode(box.class_id))
-                continue
-            objects.append(
-                ObjectAnnotation(
-                    tool_name=tool or self._name,
-                    geometry=Box(x=box.left, y=box.top, width=box.width, height=box.height),
-                    value=None if box.class_id is None else str(box.class_id),
-                    confidence=shares.get(index),
-                    extra={FORMAT_NAME: box.extra} if box.extra else {},
-                )
-            )
+        return self._boxes(found, gone)
+
+    def _boxes(self, found: Boxes, gone: Container[str]) -> _Read:
+        """The boxes of a value without those at the paths in `gone`."""
         sizes = [(one.height, one.width) for one in found.image_size]
         depths = [one.depth for one in found.image_size if one.depth not in (None, 3)]
         kept = {"depth": depths[0]} if depths else {}
+        objects = list(self._known_boxes(found.annotations, gone))
         return _Read(objects, sizes[0] if sizes else None, kept=kept | (found.extra or {}))
+
+    def _known_boxes(self, boxes: Sequence[StatedBox], gone: Container[str]) -> Iterator[Annotation]:
+        """The object of each box whose class some line names."""
+        spot: Spot = (self._spot, "annotations")
+        names, shares = self._attribute.classes, self._shares("objects")
+        places = (index for index in count() if spot_path((spot, index)) not in gone) if gone else count()
+        for index, box in zip(places, boxes, strict=False):
+            class_id = None if box.class_id is None else str(box.class_id)
+            tool = (class_id and names.get(class_id)) or self._tool(box, (spot, index))
+            if tool is not None:
+                yield ObjectAnnotation(
+                    tool_name=tool,
+                    geometry=Box(x=box.left, y=box.top, width=box.width, height=box.height),
+                    value=class_id,
+                    confidence=shares.get(index),
+                    extra={FORMAT_NAME: box.extra} if box.extra else {},
+                )
+
+    def _tool(self, box: StatedBox, spot: Spot) -> str | None:
+        """The class of a box that its own line does not name; None after it was rejected."""
+        try:
+            return (box.label if box.class_id is None else self._class(box.class_id)) or self._name
+        except DecodeError as error:
+            self._reject("object:box", spot_path(spot), error, msgspec.json.encode(box.class_id))
+            return None
 
     def _spans(self) -> _Read:
         gone: set[str] = set()
@@ -285,7 +301,7 @@ class _Value:
         return {
             index: _share(one.get("confidence"))
             for index, one in enumerate(listed if isinstance(listed, list) else ())
-            if isinstance(one, dict)
+            if type(one) is dict
         }
 
     def _referred(self, uri: str) -> _Read:
@@ -326,7 +342,7 @@ class _Value:
         return _Read(objects, size, kept={"ref": uri})
 
     def _sequence(self, path: Any, uri: str) -> _Read:
-        reader = SequenceReader(self._names(), self._left_out)
+        reader = SequenceReader(self._attribute.classes, self._left_out)
         source = Source(path)
         found = reader.read(source.read_bytes(self._reader._run.limits))
         self._reader._run.limits.check("max_frames", found.frame_count, Where(source.name))
@@ -348,19 +364,17 @@ class _Value:
             for name, content in contents.items():
                 read = self._reader._contents.loose
                 annotations += read(name, content, self._text, (spot, name), self._reject).annotations
-            label = self._label(_Read(annotations))
+            label = self._label(_Read(annotations), _spent(annotations))
             extra = label.extra[FORMAT_NAME] | {"elements": list(contents)}
             yield msgspec.structs.replace(label, annotator_id=sent.worker_id, extra={FORMAT_NAME: extra})
 
     def _class(self, class_id: int | str) -> str:
         """The name of a class; DecodeError where no line says it."""
-        name = self._names().get(str(class_id)) or self._reader._all_names(self._name).get(str(class_id))
+        key = str(class_id)
+        name = self._attribute.classes.get(key) or self._reader._all_names(self._name).get(key)
         if name is None:
             raise DecodeError(f"expected class {shown(str(class_id))} in the class-map, got none")
         return name
-
-    def _names(self) -> Mapping[str, str]:
-        return class_map(self._metadata)
 
     def _part(self, key: str, tp: type[_T]) -> _T | None:
         """A part of the metadata; None where it is not there, or not of that form."""
@@ -371,7 +385,7 @@ class _Value:
 
     def _cuboid(self, one: Any) -> ObjectAnnotation:
         class_id = one.get("class-id") if isinstance(one, dict) else None
-        name = self._names().get(str(class_id)) or self._name
+        name = self._attribute.classes.get(str(class_id)) or self._name
         return ObjectAnnotation(tool_name=name, geometry=Unknown(what="cuboid", payload=one))
 
     def _unknown(self, value: Any) -> ObjectAnnotation:
@@ -389,12 +403,19 @@ def class_map(metadata: Mapping[str, Any]) -> dict[str, str]:
     ({'0': 'cat'}, {})
     """
     found = metadata.get("class-map", metadata.get("class_map"))
-    pairs = found.items() if isinstance(found, dict) else ()
-    return {str(key): name for key, name in pairs if isinstance(name, str)}
+    if type(found) is not dict:
+        return {}
+    return {str(key): name for key, name in found.items() if isinstance(name, str)}
+
+
+def _spent(annotations: Sequence[Annotation]) -> Container[str]:
+    """The keys of the metadata that stand in the model: none where something is not known."""
+    unknown = any(isinstance(a, ObjectAnnotation) and isinstance(a.geometry, Unknown) for a in annotations)
+    return () if unknown else _SPENT
 
 
 def _share(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    return float(value) if type(value) is float or type(value) is int else None
 
 
 def _time(value: Any) -> datetime | None:

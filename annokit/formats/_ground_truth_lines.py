@@ -27,14 +27,14 @@ from annokit.io.limits import Limits
 from annokit.io.records import decode_block
 from annokit.io.salvage import decoder
 from annokit.io.source import Source
-from annokit.model import DataRow, Label
+from annokit.model import Asset, DataRow, Label
 from annokit.run import Run
 
 __all__ = ["Places", "manifest_rows"]
 
 _BLOCK = 1 << 19
 _METADATA = "-metadata"
-_SIGNS = ("type", "human-annotated", "failure-reason", "job-name", "job_name")
+_SIGNS = frozenset(("type", "human-annotated", "failure-reason", "job-name", "job_name"))
 """Keys one of which a label attribute's metadata has; that of an input (``source-ref-metadata``) has none."""
 
 
@@ -90,7 +90,7 @@ class _Lines:
             offsets,
             lambda attribute: self._all_classes.get(attribute, {}),
         )
-        self._classes: dict[tuple[str, str], str] = {}
+        self._classes: dict[str, dict[str, str]] = {}
 
     @cached_property
     def _all_classes(self) -> dict[str, dict[str, str]]:
@@ -105,42 +105,36 @@ class _Lines:
 
     def row(self, record: int, line: int | None, members: dict[str, Raw]) -> DataRow | None:
         """The row of one line; None after it was rejected."""
-        where = Where(self._source.name, line=line)
         try:
             if self._is_sequence(members):
-                return self._sequence(record, members, where)
+                return self._sequence(record, members, line)
             if "consolidatedAnnotation" in members:
-                return self._response(members, where)
-            return self._line(str(record), members, where)
+                return self._response(members, line)
+            return self._line(str(record), members, line)
         except (InputError, LimitExceeded, *BAD_JSON) as bad:
             error = told(bad)
-            error.where = where.at(path=error.where.path)
+            error.where = Where(self._source.name, line=line, path=error.where.path)
             self._run.reject(error, "data_rows", msgspec.json.encode(members), format=FORMAT_NAME)
             return None
 
-    def _line(self, record: str, members: dict[str, Raw], where: Where, *, content: bool = False) -> DataRow:
-        own = _decoded(members, "annokit", _Own) or _Own()
+    def _line(
+        self, record: str, members: dict[str, Raw], line: int | None, *, content: bool = False
+    ) -> DataRow:
+        own = _decoded(members.get("annokit"), _Own) or _NOTHING_OWN
         row_id = own.id or record
-        asset = asset_of(_decoded(members, "source-ref", str), _decoded(members, "source", str))
+        asset = asset_of(_decoded(members.get("source-ref"), str), _decoded(members.get("source"), str))
         known = {"annokit", "source-ref", "source"}
         labels: list[Label] = []
         failed: dict[str, Any] = {}
-        attributes = list(_attributes(members, everything=content))
-        for attribute in attributes:
+        for attribute in _attributes(members, everything=content):
             known |= {attribute.name, attribute.name + _METADATA}
             if attribute.raw is None:
                 failed[attribute.name] = attribute.metadata
                 continue
             self._compare(attribute)
-            found = self._found(attribute, asset.text, where.at(record=row_id))
+            found = self._found(attribute, asset.text, line, row_id)
             labels += found.labels
-            asset = replace(
-                asset,
-                height=asset.height or (found.size or (None, None))[0],
-                width=asset.width or (found.size or (None, None))[1],
-                media_type=found.media if found.media and asset.media_type == "image" else asset.media_type,
-                frame_count=found.frame_count or asset.frame_count,
-            )
+            asset = _with_found(asset, found)
         if failed:
             self._note_failed(failed, row_id)
         kept = {key: decoder(Any).decode(raw) for key, raw in members.items() if key not in known}
@@ -151,13 +145,13 @@ class _Lines:
             external_id=own.external_id,
             source=self._name,
             asset=asset,
-            labels=tuple(_with_selected(labels)),
+            labels=tuple(labels if len(labels) < 2 else _with_selected(labels)),
             extra={FORMAT_NAME: kept} if kept else {},
         )
 
-    def _found(self, attribute: Attribute, text: str | None, where: Where) -> Found:
+    def _found(self, attribute: Attribute, text: str | None, line: int | None, row_id: str) -> Found:
         """The labels of an attribute; none after it was rejected."""
-        reject = partial(self._reject, where)
+        reject = partial(self._reject, line, row_id)
         try:
             return self._labels.labels(attribute, text, reject)
         except (InputError, LimitExceeded, *BAD_JSON) as bad:
@@ -165,15 +159,21 @@ class _Lines:
             reject("labels", path, told(bad, path), bytes(attribute.raw or b""))
             return Found([])
 
-    def _reject(self, where: Where, unit: str, path: str, error: AnnokitError, raw: bytes) -> None:
+    def _reject(
+        self, line: int | None, row_id: str, unit: str, path: str, error: AnnokitError, raw: bytes
+    ) -> None:
         inner = error.where.path or "$"
-        error.where = where.at(path=inner if inner.startswith(path) else path + inner.removeprefix("$"))
+        place = inner if inner.startswith(path) else path + inner.removeprefix("$")
+        error.where = Where(self._source.name, line=line, record=row_id, path=place)
         self._run.reject(error, kind_of_unit(unit, path), raw, format=FORMAT_NAME)
 
     def _compare(self, attribute: Attribute) -> None:
         """Note where two lines give one class id two names."""
-        for class_id, name in class_map(attribute.metadata).items():
-            before = self._classes.setdefault((attribute.name, class_id), name)
+        known = self._classes.setdefault(attribute.name, {})
+        if attribute.classes.items() <= known.items():
+            return
+        for class_id, name in attribute.classes.items():
+            before = known.setdefault(class_id, name)
             if before != name:
                 message = "lines give one class id different names; each line is read by its own"
                 example = f"{attribute.name} {class_id}: {shown(before)}, {shown(name)}"
@@ -185,26 +185,25 @@ class _Lines:
             example = f"{row_id} {name}: {shown(str(metadata.get('failure-reason', 'no reason')))}"
             self._run.report.note("failed-object", "data_rows", message, example=example)
 
-    def _response(self, members: dict[str, Raw], where: Where) -> DataRow:
+    def _response(self, members: dict[str, Raw], line: int | None) -> DataRow:
         """One data object of a consolidation response."""
         record = msgspec.convert(decoder(Any).decode(members["datasetObjectId"]), str, strict=False)
         told = decoder(_Consolidated).decode(members["consolidatedAnnotation"])
-        return self._line(record, told.content, where, content=True)
+        return self._line(record, told.content, line, content=True)
 
     def _is_sequence(self, members: dict[str, Raw]) -> bool:
-        return is_sequence(members) or any(
-            name == "lidar" or name.startswith("camera") for name in members if "source-ref" not in members
+        return is_sequence(members) or (
+            "source-ref" not in members
+            and any(name == "lidar" or name.startswith("camera") for name in members)
         )
 
-    def _sequence(self, record: int, members: dict[str, Raw], where: Where) -> DataRow:
+    def _sequence(self, record: int, members: dict[str, Raw], line: int | None) -> DataRow:
         """A SeqLabel.json read on its own; its folder is called after its record."""
         path = self._source.path
         folder = "" if path is None else path.absolute().parent.name
         row_id = folder if folder.isdecimal() else str(record)
-        found = SequenceReader({}, partial(self._reject, where.at(record=row_id))).read(
-            msgspec.json.encode(members)
-        )
-        self._run.limits.check("max_frames", found.frame_count, where)
+        found = SequenceReader({}, partial(self._reject, line, row_id)).read(msgspec.json.encode(members))
+        self._run.limits.check("max_frames", found.frame_count, Where(self._source.name, line=line))
         extra = {"frames": found.frame_names} if found.frame_names else {}
         label = Label(annotations=found.annotations, extra={FORMAT_NAME: extra} if extra else {})
         asset = replace(asset_of(None, None), media_type="video", frame_count=found.frame_count)
@@ -219,33 +218,51 @@ class _Own(msgspec.Struct):
     external_id: str | None = None
 
 
+_NOTHING_OWN = _Own()
+
+
 class _Consolidated(msgspec.Struct):
     content: dict[str, Raw]
 
 
-def _decoded(members: Mapping[str, Raw], key: str, tp: Any) -> Any:
+def _decoded(member: Raw | None, tp: Any) -> Any:
     """A member if it is there and of that type."""
     try:
-        return decoder(tp).decode(members[key]) if key in members else None
+        return None if member is None else decoder(tp).decode(member)
     except BAD_JSON:
         return None
 
 
 def _metadata_of(members: Mapping[str, Raw]) -> Iterator[tuple[str, dict[str, Any]]]:
     """The metadata of label attributes, by their names."""
-    for key in members:
+    for key, member in members.items():
         if key.endswith(_METADATA):
-            metadata = _decoded(members, key, dict[str, Any])
-            if metadata is not None and any(sign in metadata for sign in _SIGNS):
+            metadata = _decoded(member, dict[str, Any])
+            if metadata is not None and not _SIGNS.isdisjoint(metadata):
                 yield key.removesuffix(_METADATA), metadata
 
 
-def _attributes(members: Mapping[str, Raw], *, everything: bool) -> Iterator[Attribute]:
+def _attributes(members: Mapping[str, Raw], *, everything: bool) -> list[Attribute]:
     """The label attributes of a line in their order; with `everything` also those without metadata."""
     metadata = dict(_metadata_of(members))
-    names = [name for name in members if everything and not name.endswith(_METADATA)]
-    for name in dict.fromkeys([*names, *metadata]):
-        yield Attribute(name, members.get(name), metadata.get(name, {}), ("$", name))
+    names = [name for name in members if not name.endswith(_METADATA)] if everything else []
+    return [
+        Attribute(name, members.get(name), found := metadata.get(name, {}), class_map(found), ("$", name))
+        for name in dict.fromkeys([*names, *metadata])
+    ]
+
+
+def _with_found(asset: Asset, found: Found) -> Asset:
+    """A data object, and what one of its labels says of it."""
+    height, width = found.size or (None, None)
+    return Asset(
+        uri=asset.uri,
+        text=asset.text,
+        height=asset.height or height,
+        width=asset.width or width,
+        media_type=found.media if found.media and asset.media_type == "image" else asset.media_type,
+        frame_count=found.frame_count or asset.frame_count,
+    )
 
 
 def _with_selected(labels: Sequence[Label]) -> Iterator[Label]:

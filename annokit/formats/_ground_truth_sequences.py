@@ -37,6 +37,7 @@ __all__ = ["FORMAT_NAME", "SequenceLabels", "SequenceReader", "is_sequence"]
 
 FORMAT_NAME = "ground-truth"
 _LISTS = ("tracking-annotations", "detection-annotations")
+_KEYS = frozenset(_LISTS)
 
 
 _NO_TEXT = Raw(b"")
@@ -88,7 +89,7 @@ class SequenceLabels(NamedTuple):
 
 def is_sequence(members: Iterable[str]) -> bool:
     """Whether these are the top keys of a SeqLabel.json (of one sensor)."""
-    return any(name in _LISTS for name in members)
+    return not _KEYS.isdisjoint(members)
 
 
 class SequenceReader:

@@ -8,7 +8,7 @@ import msgspec
 
 from annokit.io.salvage import Wire
 
-__all__ = ["Boxes", "Color", "Spans"]
+__all__ = ["Boxes", "Color", "Spans", "StatedBox"]
 
 
 class StatedBox(Wire):
