@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, TypeAlias
 
 import msgspec
@@ -36,7 +37,12 @@ def _from_json(_kind: Any, value: Any) -> Any:
 
 
 _ENCODER = msgspec.json.Encoder(enc_hook=_to_json)
-_DECODER = msgspec.json.Decoder(_Versioned, dec_hook=_from_json)
+
+
+@cache
+def _decoder() -> msgspec.json.Decoder[_Versioned]:
+    """Made when it is asked for: it looks through all types of the model, which takes some milliseconds."""
+    return msgspec.json.Decoder(_Versioned, dec_hook=_from_json)
 
 
 def dump(record: TopLevel) -> bytes:
@@ -57,7 +63,7 @@ def parse(data: bytes | str) -> TopLevel:
         Not JSON, not a record, or written by a newer schema than this version knows.
     """
     try:
-        found = _DECODER.decode(data)
+        found = _decoder().decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise DecodeError(f"expected a record written by annokit: {error}") from error
     if found.annokit_schema > SCHEMA_VERSION:
