@@ -66,7 +66,9 @@ def box_rows(geometries: Sequence[Geometry | None]) -> tuple[Floats, Bools]:
     kinds, kind_of = kinds_of(geometries)
     for number, kind in enumerate(kinds):
         measure = _MEASURES.get(kind)
-        if measure is not None:
+        if measure is not None and len(kinds) == 1:
+            rows[:], found[:] = measure(geometries)
+        elif measure is not None:
             at = np.flatnonzero(kind_of == number)
             rows[at], found[at] = measure([geometries[i] for i in at.tolist()])
     return rows, found

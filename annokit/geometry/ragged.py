@@ -118,5 +118,7 @@ def kinds_of(values: Sequence[Any]) -> tuple[list[type], Indices]:
     """
     found = list(map(type, values))
     kinds = list(dict.fromkeys(found))
+    if len(kinds) < 2:
+        return kinds, np.zeros(len(found), np.int64)
     numbers = {kind: number for number, kind in enumerate(kinds)}
     return kinds, np.fromiter(map(numbers.__getitem__, found), np.int64, len(found))
