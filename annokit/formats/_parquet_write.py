@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,7 +11,6 @@ from typing import Self
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from annokit import tables
@@ -102,13 +102,15 @@ def _schema(table: str, ontology: bytes) -> pa.Schema:
 
 
 def _count_annotations(batch: pa.RecordBatch, report: Report) -> None:
+    kinds = batch.column("kind").to_pylist()
     keyframes = batch.column("keyframe_count")  # of tracks alone
-    for found in pc.value_counts(batch.column("kind").filter(keyframes.is_null())).to_pylist():
-        report.count("written", f"object:{found['values']}", found["counts"])
-    tracks = len(batch) - keyframes.null_count
-    if tracks:
-        report.count("written", "tracks", tracks)
-        report.count("written", "keyframes", pc.sum(keyframes).as_py())
+    if keyframes.null_count < len(batch):
+        counts = keyframes.to_pylist()
+        kinds = [kind for kind, count in zip(kinds, counts, strict=True) if count is None]
+        report.count("written", "tracks", len(batch) - len(kinds))
+        report.count("written", "keyframes", sum(filter(None, counts)))
+    for kind, count in Counter(kinds).items():
+        report.count("written", f"object:{kind}", count)
 
 
 def _lose_others(piece: Mapping[str, pa.RecordBatch], report: Report) -> None:
@@ -156,6 +158,8 @@ def _checked(rows: Iterable[DataRow], report: Report) -> Iterator[DataRow]:
 
 
 def _has_naive_time(label: Label) -> bool:
+    if label.created_at is label.updated_at is None and not label.reviews:
+        return False
     times = [label.created_at, label.updated_at, *(review.created_at for review in label.reviews)]
     return any(time is not None and time.tzinfo is None for time in times)
 

@@ -1,7 +1,8 @@
 """Values as Arrow columns: what `pa.array` does, for the types of `SCHEMAS` and without loading pandas for it.
 
 `pa.array` looks whether a list is a pandas object, for which it imports pandas wherever that is installed: half a second
-and 80 MB in each process. So the columns are made of buffers here; only what is unusual is left to it.
+and 80 MB in each process. `pyarrow.compute`, which `take` and others load, is 50 ms. So the columns are made of buffers
+here; only what is unusual is left to it.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import chain
+from operator import mul
 from types import NoneType
 from typing import Any
 
@@ -23,6 +25,7 @@ from annokit.tables.jsontext import json_lines
 
 __all__ = [
     "column",
+    "flag_column",
     "flat_values",
     "json_column",
     "list_column",
@@ -30,7 +33,9 @@ __all__ = [
     "number_column",
     "numbers",
     "packed_column",
-    "taken",
+    "repeated",
+    "struct_column",
+    "text_column",
 ]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -114,6 +119,15 @@ def number_column(values: NDArray[Any], kind: pa.DataType, valid: Bools | None =
     return pa.Array.from_buffers(kind, len(data), [_bits(valid), pa.py_buffer(data)])
 
 
+def flag_column(flags: Bools, valid: Bools | None = None) -> pa.Array:
+    """Flags as a column, null where `valid` is False.
+
+    >>> flag_column(np.array([True, False])).to_pylist()
+    [True, False]
+    """
+    return pa.Array.from_buffers(pa.bool_(), len(flags), [_bits(valid), _packed(flags)])
+
+
 def packed_column(data: Any, lengths: Indices, kind: pa.DataType, valid: Bools | None = None) -> pa.Array:
     """A column of text or bytes, which stand one after the other in `data`; entries that are null take none of it."""
     return pa.Array.from_buffers(kind, len(lengths), [_bits(valid), _offsets(lengths), pa.py_buffer(data)])
@@ -125,18 +139,40 @@ def list_column(lengths: Sequence[int] | Indices, values: pa.Array, valid: Bools
     return pa.Array.from_buffers(kind, len(lengths), [_bits(valid), _offsets(lengths)], children=[values])
 
 
-def taken(values: pa.Array, places: Indices) -> pa.Array:
-    """The values at these places, of a flat column; as everywhere here, without nulls there is no bitmap of them.
+def struct_column(fields: Sequence[pa.Array], kind: pa.DataType, valid: Bools) -> pa.Array:
+    """A column of records, null where `valid` is False."""
+    return pa.Array.from_buffers(kind, len(valid), [_bits(valid)], children=list(fields))
 
-    >>> taken(pa.array(["a", "b"]), np.array([1, 1, 0])).to_pylist()
-    ['b', 'b', 'a']
+
+def repeated(values: pa.Array, counts: Indices) -> pa.Array:
+    """Each value of a column of texts, or of numbers without nulls, so many times.
+
+    >>> repeated(pa.array(["a", "b", None]), np.array([1, 2, 1])).to_pylist()
+    ['a', 'b', 'b', None]
     """
     if values.null_count == len(values):
-        return pa.nulls(len(places), values.type)
-    found = values.take(number_column(places, pa.int64()))
-    if found.null_count:
-        return found
-    return pa.Array.from_buffers(found.type, len(found), [None, *found.buffers()[1:]])
+        return pa.nulls(counts.sum(), values.type)
+    if (counts == 1).all():
+        return values
+    if not pa.types.is_string(values.type):
+        return number_column(np.repeat(numbers(values), counts), values.type)
+    found = values.to_pylist()
+    texts = [text.encode() if text else b"" for text in found]
+    data = b"".join(map(mul, texts, counts.tolist()))
+    lengths = np.repeat(np.fromiter(map(len, texts), np.int64, len(texts)), counts)
+    valid = np.repeat(_present(found), counts) if values.null_count else None
+    return packed_column(data, lengths, values.type, valid)
+
+
+def text_column(texts: Sequence[str], places: Indices) -> pa.Array:
+    """The texts that stand at these places among a few.
+
+    >>> text_column(["a", "bc"], np.array([1, 1, 0])).to_pylist()
+    ['bc', 'bc', 'a']
+    """
+    few = [text.encode() for text in texts]
+    lengths = np.array([len(text) for text in few], np.int64)
+    return packed_column(b"".join([few[place] for place in places.tolist()]), lengths[places], pa.string())
 
 
 def no_rows(schema: pa.Schema) -> pa.RecordBatch:
@@ -183,7 +219,11 @@ def _spread(values: NDArray[Any], valid: Bools | None) -> NDArray[Any]:
 
 def _bits(valid: Bools | None) -> pa.Buffer | None:
     """Arrow's validity bitmap."""
-    return None if valid is None or valid.all() else pa.py_buffer(np.packbits(valid, bitorder="little"))
+    return None if valid is None or valid.all() else _packed(valid)
+
+
+def _packed(flags: Bools) -> pa.Buffer:
+    return pa.py_buffer(np.packbits(flags, bitorder="little"))
 
 
 def _offsets(lengths: Sequence[int] | Indices) -> pa.Buffer:
@@ -226,10 +266,8 @@ def _plain(values: Sequence[float], kind: pa.DataType, valid: Bools | None) -> p
     return number_column(_spread(np.fromiter(values, _NUMBERS[kind], len(values)), valid), kind, valid)
 
 
-def _flags(values: Sequence[bool], kind: pa.DataType, valid: Bools | None) -> pa.Array:
-    flags = _spread(np.frombuffer(bytes(values), np.bool_), valid)
-    bits = pa.py_buffer(np.packbits(flags, bitorder="little"))
-    return pa.Array.from_buffers(kind, len(flags), [_bits(valid), bits])
+def _flags(values: Sequence[bool], _kind: pa.DataType, valid: Bools | None) -> pa.Array:
+    return flag_column(_spread(np.frombuffer(bytes(values), np.bool_), valid), valid)
 
 
 def _times(values: Sequence[datetime], kind: pa.DataType, valid: Bools | None) -> pa.Array:

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from annokit.errors import UsageError, shown
 from annokit.geometry.frames import chosen_frames, frames_of
@@ -132,14 +131,14 @@ def _leaves(name: str, column: pa.Array) -> dict[str, pa.Array]:
     kind = column.type
     if pa.types.is_struct(kind):
         found: dict[str, pa.Array] = {}
-        for field in kind:
-            found |= _leaves(f"{name}.{field.name}", pc.struct_field(column, field.name))
+        for field, inner in zip(kind, column.flatten(), strict=True):
+            found |= _leaves(f"{name}.{field.name}", inner)
         return found
     if pa.types.is_list(kind) and pa.types.is_struct(kind.value_type):
-        inner = _inner_leaves(name, column.values)
+        nulls = column.is_null() if column.null_count else None
         return {
-            key: pa.ListArray.from_arrays(column.offsets, leaf, mask=pc.is_null(column))
-            for key, leaf in inner
+            key: pa.ListArray.from_arrays(column.offsets, leaf, mask=nulls)
+            for key, leaf in _inner_leaves(name, column.values)
         }
     return {name: column}
 
@@ -149,8 +148,8 @@ def _inner_leaves(name: str, values: pa.Array) -> Iterator[tuple[str, pa.Array]]
     if not pa.types.is_struct(values.type):
         yield name, values
         return
-    for field in values.type:
-        yield from _inner_leaves(f"{name}.{field.name}", pc.struct_field(values, field.name))
+    for field, inner in zip(values.type, values.flatten(), strict=True):
+        yield from _inner_leaves(f"{name}.{field.name}", inner)
 
 
 FLAT = _flattened(no_rows(BRONZE)).schema

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from annokit.errors import Where
 from annokit.tables.columns import list_column, no_rows, number_column, numbers
@@ -75,7 +74,7 @@ def unnested(batch: pa.RecordBatch, where: Where | None = None) -> dict[str, Chu
         found[name] = no_rows(SCHEMAS[name])
         if name in batch.schema.names:
             lists = batch.column(name)
-            lengths = numbers(pc.fill_null(pc.list_value_length(lists), 0))
+            lengths = numbers(lists.value_lengths().fill_null(0))
             inner = pa.RecordBatch.from_struct_array(lists.flatten())
             found[name] = _numbered(inner, np.repeat(places, lengths))
     return {name: Chunk(conform(one, name, place), place.file or "", 0) for name, one in found.items()}

@@ -30,7 +30,14 @@ from annokit.model import (
     Track,
 )
 from annokit.model.base import Bools, Floats, Indices
-from annokit.tables.columns import column, list_column, number_column, packed_column, taken
+from annokit.tables.columns import (
+    flag_column,
+    list_column,
+    number_column,
+    packed_column,
+    struct_column,
+    text_column,
+)
 from annokit.tables.schema import SCHEMAS
 
 if TYPE_CHECKING:
@@ -40,6 +47,7 @@ __all__ = ["shape_columns"]
 
 _S = TypeVar("_S", bound=Geometry)
 _NOWHERE: Indices = np.empty(0, np.int64)
+_MASK = SCHEMAS["annotations"].field("mask").type
 
 _COLUMNS: dict[str, tuple[type, str]] = {
     "uri": (MaskReference, "uri"),
@@ -67,23 +75,20 @@ def shape_columns(
     payloads: list[Any] = [None] * len(annotations)
     for place in shapes.others():
         payloads[place] = _payload(annotations[place])
-    rows, found = _box_rows(shapes, boxes)
+    stated = np.frombuffer(bytes([box is not None for box in boxes]), np.bool_)
+    rows, found = _box_rows(shapes, boxes, stated)
     sides = zip(("x", "y", "width", "height"), rows.T, strict=True)
     return (
         {name: shapes.field(kind, field) for name, (kind, field) in _COLUMNS.items()}
         | {name: number_column(side, pa.float64(), found) for name, side in sides}
         | _type_columns(annotations, shapes)
         | {
-            "box_stated": [box is not None for box in boxes],
+            "box_stated": flag_column(stated),
             "area": _areas(shapes, rows),
             "rings": _rings(shapes),
             "points": _points(shapes),
             "visibility": _visibility(shapes),
             "mask": _masks(shapes),
-            "frame_count": [len(one.frames) if type(one) is Track else None for one in annotations],
-            "keyframe_count": [
-                int(one.is_keyframe.sum()) if type(one) is Track else None for one in annotations
-            ],
             "payload": payloads,
         }
     )
@@ -168,23 +173,31 @@ def _payload(annotation: ObjectAnnotation | Track) -> Geometry | Track:
 
 
 def _type_columns(annotations: Sequence[ObjectAnnotation | Track], shapes: _Shapes) -> dict[str, Any]:
-    """Which are tracks, and the shape of each."""
+    """Which are tracks, with how many frames, and the shape of each."""
     if Track in map(type, annotations):
+        tracks = [one if isinstance(one, Track) else None for one in annotations]
         return {
-            "type": ["track" if type(one) is Track else "object" for one in annotations],
+            "type": ["object" if track is None else "track" for track in tracks],
             "kind": [one.kind if isinstance(one, Track) else one.geometry.kind for one in annotations],
+            "frame_count": [None if track is None else len(track.frames) for track in tracks],
+            "keyframe_count": [None if track is None else int(track.is_keyframe.sum()) for track in tracks],
         }
+    none = pa.nulls(shapes.count, pa.int64())
     kinds: list[Any] = shapes.kinds
-    names = column([kind.__struct_config__.tag for kind in kinds], pa.string())
+    tags = [kind.__struct_config__.tag for kind in kinds]
     return {
         "type": ["object"] * shapes.count,
-        "kind": taken(names, shapes.kind_of),
+        "kind": text_column(tags, shapes.kind_of),
+        "frame_count": none,
+        "keyframe_count": none,
     }
 
 
-def _box_rows(shapes: _Shapes, boxes: Sequence[Box | None]) -> tuple[Floats, Bools]:
+def _box_rows(shapes: _Shapes, boxes: Sequence[Box | None], stated: Bools) -> tuple[Floats, Bools]:
     """The boxes that sources state, else those around the shapes: x, y, width and height, and whether there is one."""
-    if any(boxes):
+    if stated.all():
+        return box_rows(boxes)
+    if stated.any():
         return box_rows([box or shape for shape, box in zip(shapes.measured(), boxes, strict=True)])
     places, _ = shapes.of(Polygon)
     rows, found = box_rows(shapes.measured(but=Polygon))
@@ -198,8 +211,11 @@ def _areas(shapes: _Shapes, boxes: Floats) -> pa.Array:
     places, _ = shapes.of(Box)
     areas[places], known[places] = boxes[places, 2:].prod(axis=1), True
     places, rotated = shapes.of(RotatedBox)
-    areas[places] = outline_areas([outline_of(one) for one in rotated])
-    areas[shapes.of(Polygon)[0]] = flat_areas(shapes.polygons)
+    if rotated:
+        areas[places] = outline_areas([outline_of(one) for one in rotated])
+    places, polygons = shapes.of(Polygon)
+    if polygons:
+        areas[places] = flat_areas(shapes.polygons)
     places, _ = shapes.of(Mask)
     if len(places):
         from annokit_fast import rle
@@ -240,24 +256,31 @@ def _listed(
     shapes: _Shapes, places: Sequence[int] | Indices, lengths: Sequence[int] | Indices, values: pa.Array
 ) -> pa.Array:
     """A column of lists at these places, and of nulls elsewhere."""
-    spread, valid = np.zeros(shapes.count, np.int64), np.zeros(shapes.count, np.bool_)
-    spread[places], valid[places] = lengths, True
+    spread, valid = _spread(shapes, places, lengths)
     return list_column(spread, values, valid)
+
+
+def _spread(
+    shapes: _Shapes, places: Sequence[int] | Indices, values: Sequence[int] | Indices
+) -> tuple[Indices, Bools]:
+    """Whole numbers at these places and 0 elsewhere, and where they are."""
+    spread, valid = np.zeros(shapes.count, np.int64), np.zeros(shapes.count, np.bool_)
+    spread[places], valid[places] = values, True
+    return spread, valid
 
 
 def _masks(shapes: _Shapes) -> pa.Array:
     """Structs of height, width and COCO's compressed counts."""
-    places, masks = shapes.of(Mask)
+    places, _ = shapes.of(Mask)
     if not len(places):
-        return pa.nulls(shapes.count, SCHEMAS["annotations"].field("mask").type)
+        return pa.nulls(shapes.count, _MASK)
     from annokit_fast import rle
 
     text, offsets = rle.to_strings(shapes.masks)
-    sides = [column([getattr(mask, side) for mask in masks], pa.int32()) for side in ("height", "width")]
-    counts = packed_column(text, np.diff(offsets), pa.binary())
-    packed = pa.StructArray.from_arrays([*sides, counts], ["height", "width", "counts"])
-    if len(places) == shapes.count:
-        return packed
-    rank, valid = np.zeros(shapes.count, np.int64), np.zeros(shapes.count, np.bool_)
-    rank[places], valid[places] = np.arange(len(places)), True
-    return packed.take(number_column(rank, pa.int64(), valid))
+    (heights, valid), (widths, _), (lengths, _) = (
+        _spread(shapes, places, values)
+        for values in (shapes.masks.heights, shapes.masks.widths, np.diff(offsets))
+    )
+    counts = packed_column(text, lengths, pa.binary(), valid)
+    sides = [number_column(side, pa.int32(), valid) for side in (heights, widths)]
+    return struct_column([*sides, counts], _MASK, valid)

@@ -15,7 +15,7 @@ from annokit.geometry.ragged import ends
 from annokit.io.gc import paused_gc
 from annokit.model import Asset, Classification, DataRow, Label, ObjectAnnotation, Relationship, Track
 from annokit.model.base import Indices, Record
-from annokit.tables.columns import column, no_rows, number_column, taken
+from annokit.tables.columns import column, no_rows, number_column, repeated
 from annokit.tables.schema import SCHEMAS, record_batch
 from annokit.tables.shapes_to_arrow import shape_columns
 
@@ -31,7 +31,7 @@ _Question = tuple[Classification, str, int, int | None, int | None, tuple[str, .
 
 
 class _Listed(NamedTuple):
-    """Things of one kind: which label each stands in, counted through the batch, and its place in that."""
+    """Things of one kind: which label each stands in, counted through the batch and rising, and its place in that."""
 
     things: Sequence[Any]
     labels: Indices
@@ -44,9 +44,10 @@ class _Entries:
     def __init__(self, rows: Sequence[DataRow], first: int) -> None:
         self.rows = rows
         self.row_index: Indices = np.arange(first, first + len(rows))
-        self.row_of, self.label_index = _owners([len(row.labels) for row in rows])
+        self._label_counts = np.array([len(row.labels) for row in rows], np.int64)
+        _, self.label_index = _owners(self._label_counts)
         self.labels = [label for row in rows for label in row.labels]
-        self._annotations = [one for label in self.labels for one in label.annotations]
+        self._annotations: list[Any] = [one for label in self.labels for one in label.annotations]
         self._label_of, self._place = _owners([len(label.annotations) for label in self.labels])
 
     @cached_property
@@ -68,12 +69,19 @@ class _Entries:
     def questions(self) -> _Listed:
         """Classifications at any depth, in the order of what they are asked of."""
         owners, found = list[int](), list[_Question]()
-        for index, one in enumerate(self._annotations):
-            if not isinstance(one, Relationship) and (type(one) is Classification or one.classifications):
-                known = len(found)
-                _ask(one, known, found)
-                owners += [index] * (len(found) - known)
+        for index, one in self._asking():
+            known = len(found)
+            _ask(one, known, found)
+            owners += [index] * (len(found) - known)
         return _Listed(found, self._label_of[owners], self._place[owners])
+
+    def _asking(self) -> list[tuple[int, ObjectAnnotation | Track | Classification]]:
+        """What is a classification or has some, with its number."""
+        return [
+            (index, one)
+            for index, (kind, one) in enumerate(zip(self._kinds, self._annotations, strict=True))
+            if kind is Classification or (kind is not Relationship and one.classifications)
+        ]
 
     def _listed(self, chosen: list[int]) -> _Listed:
         return _Listed([self._annotations[i] for i in chosen], self._label_of[chosen], self._place[chosen])
@@ -92,7 +100,7 @@ class _Entries:
             "data_row_id": column([row.id for row in self.rows], pa.string()),
             "name": column(self.names, pa.string()),
         }
-        return {name: taken(values, self.row_of) for name, values in of_rows.items()} | {
+        return {name: repeated(values, self._label_counts) for name, values in of_rows.items()} | {
             "label_index": number_column(self.label_index, pa.int64()),
             "label_id": column([label.id for label in self.labels], pa.string()),
             "annotator_id": column([label.annotator_id for label in self.labels], pa.string()),
@@ -100,7 +108,8 @@ class _Entries:
 
     def places(self, listed: _Listed) -> dict[str, pa.Array]:
         """The columns that say where each of some things stands."""
-        of_labels = {name: taken(values, listed.labels) for name, values in self.label_places.items()}
+        counts = np.bincount(listed.labels, minlength=len(self.labels))
+        of_labels = {name: repeated(values, counts) for name, values in self.label_places.items()}
         return of_labels | {"annotation_index": number_column(listed.places, pa.int64())}
 
 
@@ -117,7 +126,7 @@ def _received(messages: dict[str, pa.Buffer]) -> Tables:
     )
 
 
-def _owners(counts: Sequence[int]) -> tuple[Indices, Indices]:
+def _owners(counts: Sequence[int] | Indices) -> tuple[Indices, Indices]:
     """For each of many things that stand in others, so many in each: in which, and at which place there."""
     offsets = ends(counts)
     owners = np.repeat(np.arange(len(counts)), counts)
@@ -186,7 +195,9 @@ def batches(
     weight = 0
     for row in rows:
         held.append(row)
-        weight += 1 + sum([len(label.annotations) for label in row.labels])
+        weight += 1
+        for label in row.labels:
+            weight += len(label.annotations)
         if weight >= size:
             yield _made(held, first, names)
             first, held, weight = first + len(held), [], 0
