@@ -212,9 +212,7 @@ class Report:
         (3, ['r1', 'r1', 'r2'])
         """
         self.count("unsupported", kind, len(examples))
-        loss = self._named(code, kind, message, "lost")
-        loss.count += len(examples)
-        loss.examples += map(str, examples[: _EXAMPLES - len(loss.examples)])
+        self._name_each(code, kind, message, examples, "lost")
 
     def lose_all(self, code: str, counts: Mapping[str, int], message: str, *, example: object = None) -> None:
         """`lose` for every kind of a census."""
@@ -227,6 +225,16 @@ class Report:
     ) -> None:
         """Name something that happened, without touching the counts; `lossy` if `strict` should refuse it."""
         self._name(code, kind, message, example, n, "changed" if lossy else "note")
+
+    def note_each(self, code: str, kind: str, message: str, examples: Sequence[object]) -> None:
+        """`note` for several of a kind, each of which is an example.
+
+        >>> report = Report()
+        >>> report.note_each("put-otherwise", "object:line", "as a polygon", ["r1", "r1"])
+        >>> report.losses[0].count, report.losses[0].examples
+        (2, ['r1', 'r1'])
+        """
+        self._name_each(code, kind, message, examples, "note")
 
     def _name(
         self,
@@ -241,6 +249,13 @@ class Report:
         loss.count += n
         if example is not None and len(loss.examples) < _EXAMPLES:
             loss.examples.append(str(example))
+
+    def _name_each(
+        self, code: str, kind: str, message: str, examples: Sequence[object], level: Literal["lost", "note"]
+    ) -> None:
+        loss = self._named(code, kind, message, level)
+        loss.count += len(examples)
+        loss.examples += map(str, examples[: _EXAMPLES - len(loss.examples)])
 
     def _named(self, code: str, kind: str, message: str, level: Literal["lost", "changed", "note"]) -> Loss:
         loss = self._losses.get((code, kind, level))

@@ -190,9 +190,10 @@ class _Value:
     def _question(
         self, kind: Any, answers: tuple[Answer, ...], confidence: float | None = None
     ) -> Classification:
+        feedback = self._metadata.get("worker-feedback")
         comments = [
             Classification(tool_name="workerComment", kind="text", text=one["comment"])
-            for one in self._metadata.get("worker-feedback") or ()
+            for one in (feedback if isinstance(feedback, list) else ())
             if isinstance(one, dict) and isinstance(one.get("comment"), str)
         ]
         return Classification(

@@ -23,10 +23,10 @@ class Ids:
             for question in dataset.ontology.classifications
         }
 
-    def of_object(self, one: ObjectAnnotation) -> int:
-        """The id of its class."""
-        self._classes.index(one)
-        return _number(self._tools, one.tool_name)
+    def of_objects(self, objects: Sequence[ObjectAnnotation]) -> list[int]:
+        """The id of the class of each."""
+        self._classes.indices(objects)
+        return [_number(self._tools, one.tool_name) for one in objects]
 
     def of_answer(self, question: str, answer: str) -> int:
         """The id of an answer to a question."""
@@ -43,4 +43,6 @@ def _numbered(named: Sequence[tuple[str, str | None]]) -> dict[str, int]:
 
 
 def _number(numbers: dict[str, int], name: str) -> int:
-    return numbers.setdefault(name, max(numbers.values(), default=-1) + 1)
+    if name not in numbers:
+        numbers[name] = max(numbers.values(), default=-1) + 1
+    return numbers[name]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from math import isfinite
-from typing import Any
+from typing import Any, TypeGuard
 
 from annokit.formats._ground_truth_paint import MOST_CLASSES
 from annokit.formats._ground_truth_sequences import FORMAT_NAME
@@ -29,6 +29,7 @@ __all__ = [
     "attribute_name",
     "fits_task",
     "has_size",
+    "is_plain_box",
     "reason_against",
     "told",
 ]
@@ -57,9 +58,11 @@ def told(label: Label) -> dict[str, Any]:
 
 def as_it_came(label: Label) -> Any:
     """The value of an attribute of which only the reference, or what no type fits, is known; else None."""
-    shapes = [one.geometry for one in label.annotations if isinstance(one, ObjectAnnotation)]
     known = told(label)
-    if "attribute" not in known or len(shapes) < max(len(label.annotations), 1):
+    if "attribute" not in known:
+        return None
+    shapes = [one.geometry for one in label.annotations if isinstance(one, ObjectAnnotation)]
+    if len(shapes) < max(len(label.annotations), 1):
         return None
     if all(isinstance(shape, MaskReference) for shape in shapes):
         return known.get("ref")
@@ -93,6 +96,14 @@ def reason_against(one: Annotation, row: DataRow, max_pixels: int) -> str:
     if isinstance(shape, Box):
         return "" if all(map(isfinite, shape.xyxy)) else "not-finite"
     return "image-size" if (row.asset.width or 0) * (row.asset.height or 0) > max_pixels else ""
+
+
+def is_plain_box(one: Annotation) -> TypeGuard[ObjectAnnotation]:
+    """Whether it is a box of an image and no more, which has a place wherever the image has a size."""
+    if type(one) is not ObjectAnnotation or type(one.geometry) is not Box or one.classifications:
+        return False
+    box, is_pixels = one.geometry, one.space == "pixel" and one.frame is None and one.page is None
+    return is_pixels and isfinite(box.x + box.y + box.width + box.height)
 
 
 def has_size(row: DataRow) -> bool:

@@ -24,6 +24,7 @@ from annokit.formats._ground_truth_places import (
     attribute_name,
     fits_task,
     has_size,
+    is_plain_box,
     reason_against,
     told,
 )
@@ -191,8 +192,11 @@ class _Writer:
 
     def _sorted(self, row: DataRow, label: Label) -> _Sorted:
         """The annotations by the task they fit; those that fit none are lost."""
-        found = _Sorted([], [], [], [])
+        found, sized = _Sorted([], [], [], []), has_size(row)
         for one in label.annotations:
+            if sized and is_plain_box(one):
+                found.boxes.append(one)
+                continue
             code = reason_against(one, row, self._limits.max_pixels)
             if code:
                 self._lose(code, one, row)
@@ -220,27 +224,37 @@ class _Writer:
     def _boxes(
         self, label: Label, boxes: Sequence[ObjectAnnotation], row: DataRow
     ) -> tuple[Any, dict[str, Any]]:
-        entries = []
-        for one, box in zip(boxes, _shapes(boxes, Box), strict=True):
-            sides = {"left": box.x, "top": box.y, "width": box.width, "height": box.height}
-            numbers = {key: int(side) if side == int(side) else side for key, side in sides.items()}
-            own = one.extra.get(FORMAT_NAME, {})
-            entries.append({**own, "class_id": self._ids.of_object(one), **numbers})
-            self._report.count("written", "object:box")
-        self.used.update(one.tool_name for one in boxes)
-        used = {str(entry["class_id"]): one.tool_name for entry, one in zip(entries, boxes, strict=True)}
+        ids = self._ids.of_objects(boxes)
+        entries = [
+            {
+                **one.extra.get(FORMAT_NAME, {}),
+                "class_id": class_id,
+                "left": box.x if box.x % 1 else int(box.x),
+                "top": box.y if box.y % 1 else int(box.y),
+                "width": box.width if box.width % 1 else int(box.width),
+                "height": box.height if box.height % 1 else int(box.height),
+            }
+            for one, class_id, box in zip(boxes, ids, _shapes(boxes, Box), strict=True)
+        ]
+        if boxes:
+            self._report.count("written", "object:box", len(boxes))
+        self.used.update([one.tool_name for one in boxes])
+        used = {str(class_id): one.tool_name for class_id, one in zip(ids, boxes, strict=True)}
         size = {"width": row.asset.width, "height": row.asset.height, "depth": told(label).get("depth", 3)}
-        made = {"objects": self._confidences(boxes, row), "class-map": used}
+        made = {"objects": self._confidences(boxes, "object:box", row), "class-map": used}
         return {"image_size": [size], "annotations": entries}, self._metadata(label, "object-detection", made)
 
-    def _confidence(self, one: ObjectAnnotation | Classification | Answer, kind: str, row: DataRow) -> float:
-        if one.confidence is None:
-            message = "without a confidence it gets 0, as Ground Truth has it for one worker"
-            self._report.note("no-confidence", kind, message, example=row.name)
-        return one.confidence or 0
+    def _confidence(self, one: Classification | Answer, row: DataRow) -> float:
+        return self._confidences([one], "classifications", row)[0]["confidence"]
 
-    def _confidences(self, objects: Sequence[ObjectAnnotation], row: DataRow) -> list[dict[str, float]]:
-        return [{"confidence": self._confidence(one, kind_of(one), row)} for one in objects]
+    def _confidences(
+        self, given: Sequence[ObjectAnnotation | Classification | Answer], kind: str, row: DataRow
+    ) -> list[dict[str, float]]:
+        unsaid = [row.name for one in given if one.confidence is None]
+        if unsaid:
+            message = "without a confidence it gets 0, as Ground Truth has it for one worker"
+            self._report.note_each("no-confidence", kind, message, unsaid)
+        return [{"confidence": one.confidence or 0} for one in given]
 
     def _spans(
         self, label: Label, spans: Sequence[ObjectAnnotation], row: DataRow
@@ -253,7 +267,9 @@ class _Writer:
         self.used.update(one.tool_name for one in spans)
         names = [{"label": name} for name in dict.fromkeys(one.tool_name for one in spans)]
         value = {"annotations": {"labels": told(label).get("labels", names), "entities": entities}}
-        return value, self._metadata(label, "text-span", {"entities": self._confidences(spans, row)})
+        return value, self._metadata(
+            label, "text-span", {"entities": self._confidences(spans, "object:text_span", row)}
+        )
 
     def _areas(
         self, label: Label, areas: Sequence[ObjectAnnotation], row: DataRow
@@ -287,14 +303,12 @@ class _Writer:
         if one.kind == "radio":
             made |= {
                 "class-name": one.answers[0].name,
-                "confidence": self._confidence(one, "classifications", row),
+                "confidence": self._confidence(one, row),
             }
             return ids[0], self._metadata(label, f"{media}-classification", made)
         named = list(zip(map(str, ids), one.answers, strict=True))
         made["class-map"] = {key: answer.name for key, answer in named}
-        made["confidence-map"] = {
-            key: self._confidence(answer, "classifications", row) for key, answer in named
-        }
+        made["confidence-map"] = {key: self._confidence(answer, row) for key, answer in named}
         return ids, self._metadata(label, f"{media}-classification-multilabel", made)
 
     def _comments(self, question: Classification, row: DataRow) -> Iterator[str]:

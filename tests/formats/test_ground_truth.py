@@ -268,6 +268,13 @@ def test_a_failed_object_is_a_row_without_a_label(tmp_path: Path) -> None:
     assert (note.code, note.examples) == ("failed-object", ["0 bb: ClientError: no"])
 
 
+@pytest.mark.parametrize("feedback", [3, 0.5, True, "no", {"comment": "no"}, [3, {"comment": 3}]])
+def test_feedback_of_another_shape_is_no_comment(feedback: object, tmp_path: Path) -> None:
+    line = LINES["class"] | {"kind-metadata": LINES["class"]["kind-metadata"] | {"worker-feedback": feedback}}
+    (answer,) = read_one(tmp_path, line).labels[0].classifications
+    assert (answer.answers[0].name, answer.classifications) == ("cat", ())
+
+
 @pytest.mark.parametrize("value", [3, "3"])
 def test_class_ids_are_numbers_or_texts(value: int | str, tmp_path: Path) -> None:
     line = LINES["class"] | {"kind": value}
