@@ -79,6 +79,52 @@ def test_added_removed_moved_reclassified_per_class_and_in_total() -> None:
     assert found.changes[0].overlap == pytest.approx(8 / 12)
 
 
+def test_what_is_stated_beside_a_shape_has_changes_of_its_own() -> None:
+    drawn = Polygon(coords=[(0, 0), (10, 0), (10, 10), (0, 10)])
+    before = state(
+        mark("car", drawn, "a", box=square(0)),
+        mark("bus", drawn, "b"),
+        mark("van", drawn, "c", box=square(0)),
+    )
+    after = state(
+        mark("car", drawn, "a", box=square(3), is_crowd=True),
+        mark("bus", drawn, "b", box=square(0)),  # a box where none was stated: formats differ in that
+        mark("van", drawn, "c", box=square(0.004)),
+    )
+    found = diff(before, after)
+    assert [(one.what, one.before, one.after, one.id) for one in found.changes] == [
+        ("box", "car", "car", "a"),
+        ("crowd", "car", "car", "a"),
+    ]
+    assert [one.overlap for one in found.changes] == pytest.approx([7 / 13, 1.0])
+    assert [(one.name, one.same, one.changed) for one in found.classes] == [
+        ("car", 0, 1), ("bus", 1, 0), ("van", 1, 0),
+    ]  # fmt: skip
+    assert found.total.mean_overlap == 1
+
+
+def test_a_shape_that_moved_takes_its_box_along() -> None:
+    moved, was = (Polygon(coords=[(x, 0), (x + 10, 0), (x, 10)]) for x in (2, 0))
+    found = diff(
+        state(mark("car", was, "a", box=square(0))),
+        state(mark("car", moved, "a", box=square(2), is_crowd=True)),
+    )
+    assert [one.what for one in found.changes] == ["moved", "crowd"]
+    assert (found.total.moved, found.total.changed) == (1, 0)
+
+
+def test_every_box_of_a_coco_file_moved_is_seen(samples: Path, tmp_path: Path) -> None:
+    document = json.loads((samples / "coco.json").read_text())
+    for one in document["annotations"]:
+        one["bbox"][0] += 3
+    after = tmp_path / "after.json"
+    after.write_text(json.dumps(document))
+    found = diff(annokit.read(samples / "coco.json"), annokit.read(after))
+    assert found.total.same == 0
+    assert {one.what for one in found.changes} <= {"box", "moved"}
+    assert len(found.changes) == len(document["annotations"])
+
+
 def test_ids_come_first_wherever_the_thing_went() -> None:
     before = state(mark("car", square(0), "a"), mark("car", square(50), "b"))
     after = state(mark("car", square(50), "a"), mark("car", square(0), "b"))

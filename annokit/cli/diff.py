@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _MOST = 30
-_COLUMNS = ("before", "after", "same", "moved", "reclassified", "added", "removed")
+_COLUMNS = ("before", "after", "same", "moved", "reclassified", "changed", "added", "removed")
 
 
 @click.command(cls=ReadCommand)

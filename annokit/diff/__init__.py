@@ -10,7 +10,7 @@ import msgspec
 
 from annokit.dataset import Dataset
 from annokit.diff._answers import compared
-from annokit.diff._moved import stayed
+from annokit.diff._moved import restated, stayed
 from annokit.diff._pairs import paired
 from annokit.errors import UsageError
 from annokit.io.limits import DEFAULT_LIMITS, Limits
@@ -28,8 +28,9 @@ class Change(msgspec.Struct, frozen=True, omit_defaults=True):
     Attributes
     ----------
     what : str
-        `added`, `removed`, `moved` or `reclassified` for objects and tracks; `added`, `removed` or `changed` for the
-        answers to a question and for links.
+        `added`, `removed`, `moved` or `reclassified` for objects and tracks; `box` where the box stated beside a shape
+        is another, and `crowd` where one of the two stands for a group; `added`, `removed` or `changed` for the answers
+        to a question, `added` or `removed` for links.
     kind : str
         `object`, `track`, `classification` or `relationship`.
     data_row : str
@@ -37,7 +38,7 @@ class Change(msgspec.Struct, frozen=True, omit_defaults=True):
     before, after : str or None
         The class, or the answers.
     overlap : float or None
-        How far the shape is the same before and after, see `annokit.similarity.similarities`.
+        How far the shape is the same before and after, see `annokit.similarity.similarities`; of `box`, the two boxes.
     """
 
     what: str
@@ -53,8 +54,9 @@ class Change(msgspec.Struct, frozen=True, omit_defaults=True):
 class ClassChanges(msgspec.Struct, frozen=True):
     """How many objects and tracks of a class are as they were, and what became of the others.
 
-    What was reclassified counts where it was before, moved or not. `mean_overlap` is over all that are in both
-    states; None where there are none.
+    What was reclassified counts where it was before, moved or not; `changed` is what neither moved nor was reclassified,
+    but has another stated box or is a crowd in one state only. `mean_overlap` is over all that are in both states; None
+    where there are none.
     """
 
     name: str
@@ -63,6 +65,7 @@ class ClassChanges(msgspec.Struct, frozen=True):
     same: int
     moved: int
     reclassified: int
+    changed: int
     added: int
     removed: int
     mean_overlap: float | None
@@ -228,14 +231,14 @@ class _Tally:
         self._links(before, after, {ours[p.before].id: theirs[p.after].id for p in pairs})
 
     def _pair(self, one: Marked, other: Marked, overlap: float, row: DataRow) -> None:
-        what = "same" if stayed(one, other, overlap) else "moved"
-        if one.tool_name != other.tool_name:
-            what = "reclassified"
-        self._count(one.tool_name, "before", what)
+        moved = "same" if stayed(one, other, overlap) else "moved"
+        beside = list(restated(one, other, moved, overlap))
+        what = "reclassified" if one.tool_name != other.tool_name else moved
+        self._count(one.tool_name, "before", "changed" if beside and what == "same" else what)
         self._count(other.tool_name, "after")
         self._overlaps[one.tool_name] = self._overlaps.get(one.tool_name, 0.0) + overlap
-        if what != "same":
-            self._change(what, one, row, before=one.tool_name, after=other.tool_name, overlap=overlap)
+        for change, extent in beside if what == "same" else [(what, overlap), *beside]:
+            self._change(change, one, row, before=one.tool_name, after=other.tool_name, overlap=extent)
         self._answers(one.classifications, other.classifications, row)
 
     def _answers(
@@ -281,7 +284,7 @@ class _Tally:
 
 
 def _line(name: str, counts: Counter[str], overlaps: float) -> ClassChanges:
-    both = counts["same"] + counts["moved"] + counts["reclassified"]
+    both = counts["same"] + counts["moved"] + counts["reclassified"] + counts["changed"]
     return ClassChanges(
         name=name,
         before=counts["before"],
@@ -289,6 +292,7 @@ def _line(name: str, counts: Counter[str], overlaps: float) -> ClassChanges:
         same=counts["same"],
         moved=counts["moved"],
         reclassified=counts["reclassified"],
+        changed=counts["changed"],
         added=counts["added"],
         removed=counts["removed"],
         mean_overlap=overlaps / both if both else None,
