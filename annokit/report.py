@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from annokit._version import __version__
-from annokit.errors import AccountingError, LossyConversion
+from annokit.errors import AccountingError, LossyConversion, number_of
 from annokit.model import Annotation, Classification, DataRow, Label, ObjectAnnotation, Relationship, Track
 
 __all__ = ["COLUMNS", "Census", "Column", "Loss", "Report", "census", "kind_of", "kinds_of"]
@@ -350,6 +350,11 @@ class Report:
         return json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + "\n"
 
     def __repr__(self) -> str:
-        return (
-            f"<Report {self.total('read')} read, {self.total('written')} written, {len(self.losses)} notes>"
+        counts: Counter[str] = Counter()
+        for loss in self.losses:
+            counts[loss.level] += loss.count
+        levels = [f", {counts[name]} {name}" for name in ("lost", "changed") if counts[name]]
+        notes = [f", {number_of(counts['note'], 'note')}"] * (counts["note"] > 0)
+        return "".join(
+            [f"<Report {self.total('read')} read, {self.total('written')} written", *levels, *notes, ">"]
         )

@@ -233,9 +233,18 @@ def _require_known(names: Mapping[str, str] | Sequence[str], tools: Sequence[Too
     known = {tool.name for tool in tools}
     missing = [name for name in names if name not in known]
     if missing:
-        raise UsageError(
-            f"no class is called {missing[0]!r}", hint=f"classes: {', '.join(sorted(known)[:20]) or 'none'}"
-        )
+        raise UsageError(f"no class is called {missing[0]!r}", hint=_near(missing[0], sorted(known)))
+
+
+def _near(name: str, known: Sequence[str]) -> str:
+    """The classes there are, those first that the name may be a slip of."""
+    import difflib
+
+    folded = {one.casefold(): one for one in known}
+    near = [repr(folded[one]) for one in difflib.get_close_matches(name.casefold(), folded)]
+    more = f" and {len(known) - _SHOWN} more" if len(known) > _SHOWN else ""
+    meant = f"did you mean {' or '.join(near)}? " if near else ""
+    return f"{meant}classes: {', '.join(known[:_SHOWN]) or 'none'}{more}"
 
 
 def parse_split(text: str) -> dict[str, float]:

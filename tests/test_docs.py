@@ -60,6 +60,16 @@ def test_the_readme_does_what_it_says() -> None:
 
 
 @pytest.mark.usefixtures("desk")
+def test_the_account_in_the_readme_is_what_the_first_command_prints() -> None:
+    page = (ROOT / "README.md").read_text()
+    command = re.search(r"^\$ annokit (.*)", page, re.MULTILINE)
+    account = re.search(r"here of the first one:\n\n```text\n(.*?)```", page, re.DOTALL)
+    assert command
+    assert account
+    assert CliRunner().invoke(app, shlex.split(command[1])).stdout == account[1]
+
+
+@pytest.mark.usefixtures("desk")
 @pytest.mark.parametrize("name", ["consensus.md", "delta.md", "diff.md", "scale.md", "tables.md", "video.md"])
 def test_python_in_the_docs_runs(name: str) -> None:
     names: dict[str, Any] = {}

@@ -49,6 +49,17 @@ def test_census_counts_everything_once() -> None:
     }
 
 
+def test_the_repr_counts_by_level() -> None:
+    report = Report()
+    report.count("read", "object:box", 3)
+    assert repr(report) == "<Report 3 read, 0 written>"
+    report.lose("no-place", "object:box", "no place", n=3)
+    report.note("rounded", "object:box", "six decimals")
+    report.note("cut", "object:box", "at the border", lossy=True)
+    report.note("labels", "labels", "not asked for")
+    assert repr(report) == "<Report 3 read, 0 written, 3 lost, 1 changed, 2 notes>"
+
+
 def test_a_missing_record_is_an_accounting_error() -> None:
     report = Report()
     report.count("read", "object:box", 3)

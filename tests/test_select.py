@@ -113,6 +113,21 @@ def test_classes_keep_the_order_asked_for() -> None:
             step()
 
 
+def test_a_class_that_is_not_there_gets_the_near_ones_and_how_many_more_there_are() -> None:
+    names = ["person", "Car", *(f"class {n}" for n in range(24))]
+    dataset = Dataset.from_rows([DataRow(id="r", labels=tuple(label(name) for name in names))])
+    with pytest.raises(UsageError) as caught:
+        select_classes(dataset, ["persn"])
+    hint = caught.value.hint
+    assert hint is not None
+    assert hint.startswith("did you mean 'person'? classes: Car, class 0, class 1, class 10, ")
+    assert hint.endswith(", class 3, class 4 and 6 more")
+    with pytest.raises(UsageError, match="did you mean 'Car'"):
+        rename_classes(dataset, {"CAR": "x"})
+    with pytest.raises(UsageError, match=r"\(classes: a, b\)"):
+        select_classes(Dataset.from_rows([DataRow(id="r", labels=(label("b"), label("a")))]), ["zebra"])
+
+
 def splits(names: list[str], shares: dict[str, float], seed: int = 1) -> dict[str, str | None]:
     rows = [DataRow(id=str(i), external_id=name) for i, name in enumerate(names)]
     dataset = assign_splits(Dataset.from_rows(rows), shares, seed)

@@ -12,6 +12,7 @@ import click
 
 from annokit.cli._options import ReadCommand, open_dataset, workers_option
 from annokit.cli._output import progress, say, say_json, say_table
+from annokit.cli._report import say_losses
 from annokit.errors import UsageError, number_of
 
 if TYPE_CHECKING:
@@ -232,6 +233,7 @@ def merge(
     `annokit convert --labels merge` writes the same in any format, with the usual choices.
     """
     from annokit import consensus, conversion
+    from annokit.report import Report
 
     merged = consensus.merge(
         open_dataset(sources, format, options, limits),
@@ -248,7 +250,10 @@ def merge(
             overwrite=overwrite,
             limits=limits,
         )
-    table = consensus.verdicts(merged)
+    account = Report()
+    table = consensus.verdicts(merged, report=account)
+    if not (as_json or as_csv):
+        say_losses(account.losses)
     _say_or_show(table, as_json, as_csv, ["data_row", "what", "answer", "votes", "drawn", "of", "confidence"])
     if output and not (as_json or as_csv):
         say(f"written to {output}")

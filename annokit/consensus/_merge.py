@@ -15,7 +15,7 @@ from annokit.consensus._boxes import enough
 from annokit.consensus._groups import Group, groups, stretched
 from annokit.consensus._joined import joined
 from annokit.consensus._methods import Method, check_method
-from annokit.consensus._score import check_link
+from annokit.consensus._score import UNSEEN, check_link
 from annokit.consensus._shapes import Shaping, merged_shape
 from annokit.consensus._submissions import Submission, questions_of, submissions
 from annokit.consensus._texts import Stretch, span_of, stretches
@@ -33,9 +33,9 @@ from annokit.model import (
     Track,
 )
 from annokit.model.annotation import Provenance
-from annokit.report import census
+from annokit.report import census, kind_of
 from annokit.run import Run
-from annokit.similarity import Rules
+from annokit.similarity import Rules, family_of
 
 __all__ = ["merge"]
 
@@ -45,6 +45,8 @@ _WHY = {
     "outvoted": "none of its characters are agreed on by those who read the text",
 }
 """What is left out, by code."""
+_NOT_COMPARED = "nothing says what it covers, so only equal ones became one"
+_MASKS = " (`annokit masks list` names masks, --masks reads masks)"
 
 _Verdicts: TypeAlias = dict[tuple[Subject, str], Verdict]
 _Dropped: TypeAlias = defaultdict[str, Counter[str]]
@@ -151,6 +153,7 @@ class _Merging:
             if not people:
                 yield row
                 continue
+            _name_unseen(row, people, run)
             merged, dropped = self._merged(row, people, self._verdicts)
             _account(row, merged, dropped, run)
             yield replace(row, labels=(merged,))
@@ -389,6 +392,14 @@ def _links(
             for link in links:
                 dropped.update(census(link))
     return found
+
+
+def _name_unseen(row: DataRow, people: Sequence[Submission], run: Run) -> None:
+    """What several annotators may have drawn, but nobody can tell."""
+    for one in (one for person in people for one in person.objects if len(people) > 1):
+        if family_of(one) in UNSEEN:
+            why = _NOT_COMPARED + _MASKS * (family_of(one) == "mask_reference")
+            run.report.note("not-compared", kind_of(one), why, example=row.name)
 
 
 def _account(row: DataRow, merged: Label, dropped: Mapping[str, Counter[str]], run: Run) -> None:

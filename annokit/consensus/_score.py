@@ -41,7 +41,7 @@ __all__ = ["Scores", "check_link", "row_clusters", "score", "unit_of"]
 _FINE, _COUNT = 2.0**30, 2.0**-40
 """Scores are whole multiples of 2**-30 so that sums are exact; of equal sums the one with more pairs is best."""
 _NOTHING = ""
-_UNSEEN = ("mask_reference", "unknown")
+UNSEEN = ("mask_reference", "unknown")
 
 _PAIRS = pa.schema(
     [
@@ -317,8 +317,8 @@ def _table(rows: Sequence[tuple[Any, ...]], schema: pa.Schema) -> pa.Table:
 
 def _comparable(person: Submission, found: _Columns) -> Submission:
     """A submission without the objects of which nothing says what they cover."""
-    kept = [one for one in person.objects if family_of(one) not in _UNSEEN]
-    found.not_compared.update(family_of(one) for one in person.objects if family_of(one) in _UNSEEN)
+    kept = [one for one in person.objects if family_of(one) not in UNSEEN]
+    found.not_compared.update(family_of(one) for one in person.objects if family_of(one) in UNSEEN)
     return person._replace(objects=kept)
 
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 from annokit.consensus._answers import VOTES
 from annokit.dataset import Dataset
 from annokit.model import Classification, ObjectAnnotation, Relationship, Track
+from annokit.report import Report
 from annokit.run import Run
 
 __all__ = ["verdicts"]
@@ -28,13 +29,15 @@ _VERDICTS = pa.schema(
 )
 
 
-def verdicts(merged: Dataset) -> pa.Table:
+def verdicts(merged: Dataset, *, report: Report | None = None) -> pa.Table:
     """What a merged dataset says, one row for each object and each answer about a data row.
 
     Parameters
     ----------
     merged : Dataset
         As `merge` makes it.
+    report : Report, optional
+        Where what was read and merged is counted, and what was left out is named.
 
     Returns
     -------
@@ -44,7 +47,7 @@ def verdicts(merged: Dataset) -> pa.Table:
         there, as whatever class; ``confidence``; ``annotators``, those who drew it.
     """
     rows = []
-    for row in merged.rows(Run(on_error="skip", limits=merged.limits)):
+    for row in merged.rows(Run(on_error="skip", report=report, limits=merged.limits)):
         for label in row.labels:
             for one in label.annotations:
                 found = None if isinstance(one, Relationship) else _verdict(one)

@@ -58,7 +58,10 @@ def test_score(export: Path, tmp_path: Path) -> None:
 
 
 def test_merge(export: Path, tmp_path: Path) -> None:
-    lines = run("merge", export, "-o", tmp_path / "merged", "--quorum", 0.5).stdout.splitlines()
+    output = run("merge", export, "-o", tmp_path / "merged", "--quorum", 0.5).stdout
+    said, lines = output.partition("data_row  ")[0], output[output.index("data_row  ") :].splitlines()
+    assert "note: 165 object:mask_reference: nothing says what it covers" in said
+    assert "--masks reads masks) [not-compared]" in said
     assert lines[0].split() == ["data_row", "what", "answer", "votes", "drawn", "of", "confidence"]
     assert all(int(line.split()[-2]) == 3 for line in lines[1:20])
     rows = list(annokit.read(tmp_path / "merged"))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 import annokit
-from annokit import Dataset, consensus
+from annokit import Dataset, Report, consensus
 from annokit.errors import UsageError
 from annokit.model import (
     Answer,
@@ -23,6 +23,7 @@ from annokit.model import (
     Label,
     Line,
     Mask,
+    MaskReference,
     Point,
     Polygon,
     Relationship,
@@ -304,6 +305,21 @@ def test_merged_labels_go_through_every_format(samples: Path, tmp_path: Path) ->
     assert all(
         one.sources and one.extra["consensus"]["of"] == 3 for row in again for one in row.labels[0].objects
     )
+
+
+def test_masks_that_are_references_are_not_merged_in_silence() -> None:
+    masks = [thing(MaskReference(uri=f"https://example.com/{n}")) for n in range(3)]
+    run = Run()
+    dataset = Dataset.from_rows([row_of([masks[0]], [masks[1], thing(box(0, 0, 9, 9))]), row_of([masks[2]])])
+    list(consensus.merge(dataset).rows(run))
+    (loss,) = run.report.losses
+    assert (loss.code, loss.kind, loss.count, loss.level) == (
+        "not-compared", "object:mask_reference", 2, "note",
+    )  # fmt: skip
+    assert "--masks" in loss.message
+    report = Report()
+    consensus.verdicts(consensus.merge(dataset), report=report)
+    assert report.losses == [loss]
 
 
 def test_verdicts_are_a_table() -> None:
