@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Container, Sequence
-from itertools import chain, pairwise, repeat
+from functools import cached_property
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -14,13 +15,15 @@ from msgspec.structs import astuple
 
 from annokit.formats._coco_wire import COUNTS
 from annokit.geometry import Outlines, box_corners, box_rows, drawn, mask_batch, outlined
+from annokit.geometry.boxes import flat_boxes
+from annokit.geometry.ragged import flattened
 from annokit.model import Box, Keypoints, Mask, ObjectAnnotation, Polygon, RotatedBox
-from annokit.model.base import Indices
+from annokit.model.base import Bools, Floats, Indices
 
 if TYPE_CHECKING:
     from annokit_fast.rle import RleBatch
 
-__all__ = ["Drawn", "Size", "as_runs", "kept_of"]
+__all__ = ["Drawn", "Shapes", "Size", "as_runs", "kept_of"]
 
 Size: TypeAlias = tuple[int | None, int | None]
 _Sides: TypeAlias = Sequence[float]
@@ -51,6 +54,54 @@ def as_runs(one: ObjectAnnotation, results: bool) -> bool:
     return results and isinstance(shape, _Outlined) and not kept_of(one)
 
 
+class Shapes:
+    """Objects by the kind of their shape, with what several steps ask of all of a kind.
+
+    Attributes
+    ----------
+    objects : sequence of ObjectAnnotation
+    places : mapping of type to list of int
+        Where each kind of shape stands.
+    """
+
+    def __init__(self, objects: Sequence[ObjectAnnotation]) -> None:
+        self.objects = objects
+        self.places: defaultdict[type, list[int]] = defaultdict(list)
+        for index, one in enumerate(objects):
+            self.places[type(one.geometry)].append(index)
+
+    def all_of(self, kind: type) -> list[Any]:
+        """The shapes of one kind."""
+        return [self.objects[i].geometry for i in self.places[kind]]
+
+    @cached_property
+    def polygons(self) -> Outlines:
+        """The polygons in flat arrays."""
+        return flattened(self.all_of(Polygon))
+
+    @cached_property
+    def box_sides(self) -> list[_Sides]:
+        """x, y, width and height of the shapes that are boxes."""
+        return [*map(astuple, self.all_of(Box))]
+
+    @cached_property
+    def boxes(self) -> Floats:
+        """`box_sides` as an array."""
+        return np.array(self.box_sides, np.float64).reshape(-1, 4)
+
+    def sides(self) -> list[_Sides | None]:
+        """x, y, width and height of the box that is stated, else of the one around the shape, if there is one."""
+        stated: list[_Sides | None] = [None if one.box is None else astuple(one.box) for one in self.objects]
+        if None not in stated:
+            return stated
+        found: list[_Sides | None] = [None] * len(stated)
+        _put(found, self.places[Box], self.box_sides)
+        _put(found, self.places[Polygon], _present(*flat_boxes(self.polygons)))
+        others = [i for kind, at in self.places.items() if kind not in (Box, Polygon) for i in at]
+        _put(found, others, _present(*box_rows([self.objects[i].geometry for i in others])))
+        return [one or other for one, other in zip(stated, found, strict=True)]
+
+
 class Drawn:
     """What COCO writes of the shapes of some objects, in columns.
 
@@ -68,18 +119,17 @@ class Drawn:
         x, y, width and height of the box that is stated, else of the one around the shape, if there is one.
     """
 
-    def __init__(self, objects: Sequence[ObjectAnnotation], sizes: Sequence[Size], results: bool) -> None:
-        self.objects, self._sizes, self._results = objects, sizes, results
-        self.kept = [kept_of(one) for one in objects]
-        self.sides = _sides(objects)
-        self.areas: list[float | None] = [None] * len(objects)
-        self.segmentations: list[Any] = [None] * len(objects)
-        places: defaultdict[type, list[int]] = defaultdict(list)
-        for index, one in enumerate(objects):
-            plain = type(one.geometry) is not Box or not (results or self.kept[index])
-            places[type(one.geometry) if plain else Keypoints].append(index)
-        self._measure_boxes(places[Keypoints])
-        self._draw_outlines(places[Polygon] + places[RotatedBox] + places[Box])
+    def __init__(self, shapes: Shapes, sizes: Sequence[Size], results: bool) -> None:
+        self.objects, self._shapes, self._sizes, self._results = shapes.objects, shapes, sizes, results
+        self.kept: list[dict[str, Any]] = [one.extra.get("coco", _NOTHING) for one in shapes.objects]
+        self.sides = shapes.sides()
+        self.areas: list[float | None] = [None] * len(shapes.objects)
+        self.segmentations: list[Any] = [None] * len(shapes.objects)
+        places = shapes.places
+        boxes = [i for i in places[Box] if not (results or self.kept[i])]
+        drawn_boxes = set(boxes)
+        self._measure_boxes(places[Keypoints] + [i for i in places[Box] if i not in drawn_boxes])
+        self._draw_outlines(places[Polygon] + places[RotatedBox] + boxes)
         self._draw_masks(places[Mask])
 
     def _measure_boxes(self, places: Sequence[int]) -> None:
@@ -90,7 +140,8 @@ class Drawn:
 
     def _draw_outlines(self, places: Sequence[int]) -> None:
         """Segmentations, and areas of what brings none; polygons come first in `places`, and boxes last."""
-        runs = {i for i in places if as_runs(self.objects[i], self._results)}
+        asked = places if self._results else self._with_holes()
+        runs = {i for i in asked if as_runs(self.objects[i], self._results)}
         new = [i for i in places if i in runs or "area" not in self.kept[i]]
         flat = self._flattened(new)
         if new:
@@ -98,6 +149,13 @@ class Drawn:
         rest = [i for i in places if i not in runs]
         if rest:
             _put(self.segmentations, rest, _rings(flat if rest == new else self._flattened(rest)))
+
+    def _with_holes(self) -> list[int]:
+        """The polygons with more rings than parts."""
+        flat = self._shapes.polygons
+        rings = np.diff(flat.part_offsets[flat.object_offsets])
+        found = np.flatnonzero(rings > np.diff(flat.object_offsets)).tolist()
+        return [self._shapes.places[Polygon][k] for k in found]
 
     def _rasterise(self, places: Sequence[int], flat: Outlines, runs: Container[int]) -> None:
         sizes = [self._sizes[i] for i in places]
@@ -113,11 +171,14 @@ class Drawn:
 
     def _flattened(self, places: Sequence[int]) -> Outlines:
         """Polygons, rotated boxes and boxes, in this order, in flat arrays."""
+        known = self._shapes
+        if len(places) == len(known.places[Polygon]) + len(known.boxes) and not known.places[RotatedBox]:
+            return outlined(known.polygons, box_corners(known.boxes))
         shapes = [self.objects[i].geometry for i in places]
         corners = [shape.corners for shape in shapes if isinstance(shape, RotatedBox)]
         boxes, _ = box_rows([shape for shape in shapes if isinstance(shape, Box)])
         four = np.concatenate([np.array(corners, np.float64).reshape(-1, 4, 2), box_corners(boxes)])
-        return outlined([shape for shape in shapes if isinstance(shape, Polygon)], four)
+        return outlined(flattened([shape for shape in shapes if isinstance(shape, Polygon)]), four)
 
     def _draw_masks(self, places: Sequence[int]) -> None:
         masks = {i: mask for i in places if isinstance(mask := self.objects[i].geometry, Mask)}
@@ -134,13 +195,12 @@ class Drawn:
             self.segmentations[index] = {"size": (mask.height, mask.width), "counts": counts[index]}
 
 
-def _sides(objects: Sequence[ObjectAnnotation]) -> list[_Sides | None]:
-    stated = [one.geometry if one.box is None else one.box for one in objects]
-    rows, found = box_rows(stated)
-    return [
-        astuple(box) if type(box) is Box else row if there else None
-        for box, row, there in zip(stated, rows.tolist(), found.tolist(), strict=True)
-    ]
+def _present(rows: Floats, found: Bools) -> list[_Sides | None]:
+    """The rows there are."""
+    sides: list[_Sides | None] = rows.tolist()
+    for index in np.flatnonzero(~found).tolist():
+        sides[index] = None
+    return sides
 
 
 def _canvas(sides: _Sides | None, size: Size) -> Size:
@@ -156,20 +216,20 @@ def _rings(flat: Outlines) -> list[Any]:
     from annokit_fast import text
 
     owners = flat.part_offsets[flat.object_offsets]
-    numbers, ends = flat.coords.ravel(), (2 * flat.ring_offsets).tolist()
-    texts = _texts(flat, owners) if text.is_compiled() else repeat(b"", len(owners) - 1)
-    return [
-        Raw(written) if written else [numbers[a:b].tolist() for a, b in pairwise(ends[first : stop + 1])]
-        for written, (first, stop) in zip(texts, pairwise(owners.tolist()), strict=True)
-    ]
-
-
-def _texts(flat: Outlines, owners: Indices) -> list[bytes]:
-    from annokit_fast import text
-
+    if not text.is_compiled():
+        return _listed(flat, owners, range(len(owners) - 1))
     letters, bounds = text.json_rings(flat.coords, flat.ring_offsets, owners)
     whole = letters.tobytes()
-    return [whole[a:b] for a, b in pairwise(bounds.tolist())]
+    found: list[Any] = [Raw(whole[a:b]) for a, b in pairwise(bounds.tolist())]
+    unwritten = np.flatnonzero(bounds[1:] == bounds[:-1]).tolist()
+    _put(found, unwritten, _listed(flat, owners, unwritten))
+    return found
+
+
+def _listed(flat: Outlines, owners: Indices, places: Sequence[int]) -> list[Any]:
+    """The rings of some shapes as lists."""
+    numbers, ends, firsts = flat.coords.ravel(), (2 * flat.ring_offsets).tolist(), owners.tolist()
+    return [[numbers[a:b].tolist() for a, b in pairwise(ends[firsts[k] : firsts[k + 1] + 1])] for k in places]
 
 
 def _areas(pixels: RleBatch) -> list[float]:

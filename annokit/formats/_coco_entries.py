@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Any
 
 import msgspec
 import numpy as np
 
-from annokit.formats._coco_drawn import Drawn, Size, as_runs, outgrows
+from annokit.formats._coco_drawn import Drawn, Shapes, Size, as_runs, outgrows
 from annokit.formats._coco_wire import COUNTS, POSITION
-from annokit.geometry import FARTHEST, box_rows
-from annokit.geometry.ragged import concatenated, lengths
+from annokit.geometry import FARTHEST, Outlines, box_rows
 from annokit.model import Box, Geometry, Keypoints, Mask, ObjectAnnotation, Polygon, RotatedBox
 from annokit.model.base import Floats
 from annokit.report import Report, kind_of
@@ -51,8 +51,11 @@ def entries(
     `sizes` are the heights and widths of the images. Keys an object brought from COCO are kept. `results`
     have a score, outlines as runs, and of all other keys only those that were there.
     """
-    good = _sound(objects, sizes, report, results)
-    drawn = Drawn([objects[i] for i in good], [sizes[i] for i in good], results)
+    shapes = Shapes(objects)
+    good = _sound(shapes, sizes, report, results)
+    if len(good) < len(objects):
+        shapes, sizes = Shapes([objects[i] for i in good]), [sizes[i] for i in good]
+    drawn = Drawn(shapes, sizes, results)
     columns = ids_of(drawn.objects), drawn.objects, drawn.kept, drawn.segmentations, drawn.areas, drawn.sides
     found: list[Entry | dict[str, Any] | None] = [
         _entry(one, number, own, (shape, area, sides or _NO_SIDES), report, results)
@@ -125,11 +128,10 @@ def _keypoints(shape: Keypoints, results: bool) -> dict[str, Any]:
     return {"keypoints": values} | number
 
 
-def _sound(
-    objects: Sequence[ObjectAnnotation], sizes: Sequence[Size], report: Report, results: bool
-) -> list[int]:
+def _sound(shapes: Shapes, sizes: Sequence[Size], report: Report, results: bool) -> Sequence[int]:
     """Indices of the objects COCO can hold; the others are lost here."""
-    suspects = _suspects(objects, sizes)
+    objects = shapes.objects
+    suspects = _suspects(shapes, sizes)
     everything = _coordinates([objects[i].geometry for i in suspects])
     fits = bool((np.abs(everything) <= FARTHEST).all())  # looked at one by one only when some do not
     lost = set()
@@ -141,32 +143,33 @@ def _sound(
         if code:
             report.lose(code, kind_of(one), why, example=one.id)
             lost.add(index)
-    return [index for index in range(len(objects)) if index not in lost]
+    return [index for index in range(len(objects)) if index not in lost] if lost else range(len(objects))
 
 
-def _suspects(objects: Sequence[ObjectAnnotation], sizes: Sequence[Size]) -> Sequence[int]:
+def _suspects(shapes: Shapes, sizes: Sequence[Size]) -> Sequence[int]:
     """Indices of the objects to look at one by one: all but polygons and boxes, where these are sound together."""
+    stated = [one.box for one in shapes.objects if one.box is not None]
     if (
-        all(map(math.isfinite, {one.confidence or 0.0 for one in objects}))
+        all(map(math.isfinite, {one.confidence or 0.0 for one in shapes.objects}))
         and not any(None in size or _fault_of_size(_NO_BOX, size)[0] for size in set(sizes))
-        and _are_rings([shape for one in objects if type(shape := one.geometry) is Polygon])
-        and _are_boxes([box for one in objects for box in (one.box, one.geometry) if type(box) is Box])
+        and _are_rings(shapes.polygons)
+        and _are_boxes(shapes.boxes)
+        and _are_boxes(box_rows(stated)[0])
     ):
-        return [i for i, one in enumerate(objects) if type(one.geometry) not in (Polygon, Box)]
-    return range(len(objects))
+        others = [places for kind, places in shapes.places.items() if kind not in (Polygon, Box)]
+        return sorted(chain.from_iterable(others))
+    return range(len(shapes.objects))
 
 
-def _are_rings(shapes: Sequence[Polygon]) -> bool:
-    """Whether each has a ring, no ring too few vertices, and none lies too far out."""
-    offsets = [shape.ring_offsets for shape in shapes]
-    coords = concatenated([shape.coords for shape in shapes], np.float64)
-    have_rings = min(map(len, offsets), default=2) > 1
-    return have_rings and bool(lengths(offsets).min(initial=3) >= 3 and (np.abs(coords) <= FARTHEST).all())
+def _are_rings(flat: Outlines) -> bool:
+    """Whether each polygon has a ring, no ring too few vertices, and none lies too far out."""
+    have_rings = (np.diff(flat.part_offsets[flat.object_offsets]) > 0).all()
+    large = (np.diff(flat.ring_offsets) >= 3).all()
+    return bool(have_rings and large and (np.abs(flat.coords) <= FARTHEST).all())
 
 
-def _are_boxes(boxes: Sequence[Box]) -> bool:
+def _are_boxes(rows: Floats) -> bool:
     """Whether no side is negative, and none lies too far out."""
-    rows, _ = box_rows(boxes)
     near = np.abs(rows) <= FARTHEST, rows[:, :2] + rows[:, 2:] <= FARTHEST, rows[:, 2:] >= 0
     return all(bool(one.all()) for one in near)
 

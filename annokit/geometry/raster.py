@@ -74,13 +74,13 @@ def to_rle(shapes: Sequence[Polygon | Box | RotatedBox], heights: Indices, width
     return drawn(flattened(_outlines(shapes)), heights, widths)
 
 
-def outlined(polygons: Sequence[Polygon], corners: Floats) -> Outlines:
-    """Polygons in flat arrays, and behind them (n, 4, 2) corners of what has four.
+def outlined(flat: Outlines, corners: Floats) -> Outlines:
+    """Polygons that are flat already, and behind them (n, 4, 2) corners of what has four.
 
-    >>> outlined([Polygon(coords=[(0, 0), (4, 0), (4, 4)])], box_corners(np.ones((2, 4)))).ring_offsets.tolist()
+    >>> triangle = flattened([Polygon(coords=[(0, 0), (4, 0), (4, 4)])])
+    >>> outlined(triangle, box_corners(np.ones((2, 4)))).ring_offsets.tolist()
     [0, 3, 7, 11]
     """
-    flat = flattened(polygons)
     more = np.arange(1, len(corners) + 1)
     return Outlines(
         np.concatenate([flat.coords, corners.reshape(-1, 2)]),
