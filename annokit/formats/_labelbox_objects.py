@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import compress
 from operator import attrgetter, is_not
-from typing import Any
+from typing import Any, TypeAlias
 
 from msgspec import UNSET
 from numpy import ndarray
@@ -55,6 +55,7 @@ _ABSENT: dict[str, Any] = {
 }
 """The keys that hold shapes, in the order in which they count, and what stands for each where it is not."""
 
+_Plain: TypeAlias = Box | Polygon | MaskReference
 _shapes_of: Callable[[wire.Object], tuple[Any, ...]] = attrgetter(*_ABSENT)
 
 
@@ -68,6 +69,8 @@ class ObjectBuilder:
         shapes = parse_rings([one.polygon for one in rings], run)
         self._rings = dict(zip(map(id, rings), shapes, strict=True))
         self._lines = dict(zip(map(id, lines), parse_points([one.line for one in lines]), strict=True))
+        self._plain = dict(zip(map(id, objects), self._plain_shapes(objects), strict=True))
+        self._extras = _Extras()
 
     def object(self, one: wire.Object, asset: Asset) -> ObjectAnnotation:
         """The object.
@@ -77,8 +80,14 @@ class ObjectBuilder:
         InputError
             It has no shape, or one that cannot be; the path in the error starts at the object.
         """
-        kept: dict[str, Any] = {}
-        shape, space = self.shape(one, asset, kept)
+        shape: Geometry | None = self._plain[id(one)]
+        space: Space = "pixel"
+        if shape is not None:
+            extra = self._extras[one.annotation_kind]
+        else:
+            kept: dict[str, Any] = {}
+            shape, space = self.shape(one, asset, kept)
+            extra = {NAME: kept} if kept else {}
         return ObjectAnnotation(
             tool_name=one.name,
             geometry=shape,
@@ -89,44 +98,47 @@ class ObjectBuilder:
             confidence=one.confidence,
             space=space if one.page_number is None else "page",
             page=one.page_number,
-            extra={NAME: kept} if kept else {},
+            extra=extra,
         )
 
-    def _plain(self, one: wire.Object) -> Box | Polygon | MaskReference | None:
-        """The shape of an object that has one of the usual four and nothing beside it; None asks `_shape`."""
-        if not (
-            one.line is NO_TEXT
-            and one.page_dimensions is UNSET
-            and one.extra is None
-            and one.point is None
-            and one.location is None
-            and one.conversational_location is None
-            and one.geojson is None
-            and one.selected_message is None
-            and one.selected_messages is None
-            and one.ranked_messages is None
-        ):
-            return None
-        box, mask, colored = one.bounding_box, one.mask, one.composite_mask
-        if one.polygon is not NO_TEXT:
-            ring = self._rings[id(one)]
-            if box is None and mask is None and colored is None and isinstance(ring, ndarray):
-                return polygon_of(ring)
-        elif box is not None:
-            if mask is None and colored is None and box.extra is None:
-                return Box(x=box.left, y=box.top, width=box.width, height=box.height)
-        elif self._masks.none and colored is not None:
-            if mask is None and colored.extra is None:
-                return MaskReference(uri=colored.url, color=colored.color_rgb)
-        elif self._masks.none and mask is not None and mask.extra is None:
-            return MaskReference(uri=mask.url)
-        return None
+    def _plain_shapes(self, objects: Sequence[wire.Object]) -> list[_Plain | None]:
+        """The shape of each object that has one of the usual four and nothing beside it; None asks `_shape`.
+
+        One loop without calls, since all objects go through it.
+        """
+        found: list[_Plain | None] = []
+        for one in objects:
+            shape: _Plain | None = None
+            box, mask, colored = one.bounding_box, one.mask, one.composite_mask
+            if (
+                one.extra is None
+                and one.line is NO_TEXT
+                and one.page_dimensions is UNSET
+                and one.point is None
+                and one.location is None
+                and one.conversational_location is None
+                and one.geojson is None
+                and one.selected_message is None
+                and one.selected_messages is None
+                and one.ranked_messages is None
+            ):
+                if one.polygon is not NO_TEXT:
+                    ring = self._rings[id(one)]
+                    if box is None and mask is None and colored is None and type(ring) is ndarray:
+                        shape = polygon_of(ring)
+                elif mask is None and colored is None:
+                    if box is not None and box.extra is None:
+                        shape = Box(x=box.left, y=box.top, width=box.width, height=box.height)
+                elif box is None and self._masks.none:
+                    shape = _plain_reference(mask, colored)
+            found.append(shape)
+        return found
 
     def shape(self, one: wire.Object, asset: Asset, kept: dict[str, Any]) -> tuple[Geometry, Space]:
         """The shape by the first key that has one; what it does not hold of the input goes to `kept`."""
         if one.annotation_kind is not None:
             kept["annotation_kind"] = one.annotation_kind
-        plain = self._plain(one)
+        plain = self._plain[id(one)]
         if plain is not None:
             return plain, "pixel"
         found = list(compress(_ABSENT, map(is_not, _shapes_of(one), _ABSENT.values())))
@@ -157,6 +169,22 @@ class ObjectBuilder:
         if key in _OTHERS:
             return _OTHERS[key](value, kept)
         return _unknown(key, one), "pixel"
+
+
+def _plain_reference(mask: wire.Mask | None, colored: wire.CompositeMask | None) -> MaskReference | None:
+    if mask is None and colored is not None and colored.extra is None:
+        return MaskReference(uri=colored.url, color=colored.color_rgb)
+    if colored is None and mask is not None and mask.extra is None:
+        return MaskReference(uri=mask.url)
+    return None
+
+
+class _Extras(dict[str | None, dict[str, Any]]):
+    """What is kept of a plain object, by its kind: records do not change, so the objects of a batch share it."""
+
+    def __missing__(self, kind: str | None) -> dict[str, Any]:
+        made = self[kind] = {} if kind is None else {NAME: {"annotation_kind": kind}}
+        return made
 
 
 def _sound(points: Floats | AnnokitError, key: str) -> Floats:

@@ -77,7 +77,7 @@ def read(*objects: Json) -> tuple[list[DataRow], list[str]]:
 def test_the_short_way_makes_what_the_long_way_makes(beside: str, monkeypatch: pytest.MonkeyPatch) -> None:
     objects = [shape | BESIDE[beside] for shape in SHAPES.values()]
     short = read(*objects, *SHAPES.values())
-    monkeypatch.setattr(ObjectBuilder, "_plain", lambda _self, _one: None)
+    monkeypatch.setattr(ObjectBuilder, "_plain_shapes", lambda _self, objects: [None] * len(objects))
     assert short == read(*objects, *SHAPES.values())
 
 
