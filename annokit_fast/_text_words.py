@@ -171,19 +171,19 @@ def _is_digit(letters: Array) -> Array:
 def _read(letters: Array, firsts: Array, stops: Array, values: Array) -> int | None:
     """Put numbers without sign in `values`, and tell how many have a point; None where one is no number, or not exact."""
     lengths = stops - firsts
-    low = (_words(letters, stops - 8) ^ _ZEROS) & _LAST[np.minimum(lengths, 8)]
+    low = (_words(letters, stops - 8) ^ _ZEROS) & _LAST.take(np.minimum(lengths, 8))
     if lengths.max() <= 8:
         low, decimals, has_point = _pointless(low, _NONE)
         numerators = _integers(low)
     else:
-        high = (_words(letters, stops - 16) ^ _ZEROS) & _LAST[np.maximum(lengths - 8, 0)]
+        high = (_words(letters, stops - 16) ^ _ZEROS) & _LAST.take(np.maximum(lengths - 8, 0))
         low, decimals, has_point = _pointless(low, high >> _SEVEN_BYTES)
         high, more, is_before = _pointless(np.where(has_point, high << _BYTE, high), _NONE)
         decimals, has_point = np.where(is_before, more + 8, decimals), has_point | is_before
         numerators = _integers(high) * _EIGHT_DIGITS + _integers(low)
     if (numerators >= _EXACT).any() or (has_point & (decimals == 0)).any():
         return None
-    np.divide(numerators.astype(np.float64), _TENS[decimals], out=values)
+    np.divide(numerators.astype(np.float64), _TENS.take(decimals), out=values)
     return int(np.count_nonzero(has_point))
 
 

@@ -19,6 +19,7 @@ import click
 
 from annokit._version import __version__
 from annokit.errors import AnnokitError, shown
+from annokit.io.gc import collect_rarely
 
 __all__ = ["app", "main"]
 
@@ -124,6 +125,7 @@ def app() -> None:
 
 def main() -> NoReturn:
     """The command `annokit`."""
+    collect_rarely()
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # they are text files
     signal.signal(signal.SIGTERM, signal.default_int_handler)
