@@ -15,6 +15,7 @@ from annokit.dataset import Dataset
 from annokit.formats._classes import Classes
 from annokit.formats._coco_entries import own_keys
 from annokit.formats._coco_spool import Ids, identified
+from annokit.formats._coco_wire import POSITION
 from annokit.formats._coco_write import Categories, WriteOptions, image_entry
 from annokit.geometry import FARTHEST
 from annokit.geometry.pixels import drawable, pixels_of
@@ -35,8 +36,8 @@ def write(dataset: Dataset, target: Path, options: WriteOptions, run: Run) -> No
     """Write all rows: `DOCUMENT`, and the PNGs in `FOLDER`.
 
     A pixel has one segment: later objects of a row cover earlier ones. Ids of segments that came from COCO
-    stay, others are counted on from 1 in each image. Area and box are those of the pixels, unless the segment
-    brought its own and nothing covers it.
+    stay, others are counted on from 1 in each image. Area and box are those of the pixels, unless a segment
+    brought its own and nothing covers it; those of COCO instances are measured anew.
     """
     report = run.report
     classes = Classes(dataset.ontology, merge_names=False)
@@ -62,6 +63,7 @@ def write(dataset: Dataset, target: Path, options: WriteOptions, run: Run) -> No
         out.write(b'\n],\n"annotations":[\n')
         out.write(b",\n".join(annotations))
         out.write(b'\n],\n"categories":' + _ENCODER.encode(_categories(painter.categories)) + b"}\n")
+    ids.account("data_rows", report)
     classes.account(report)
 
 
@@ -138,19 +140,22 @@ class _Painter:
         if not area:
             self.report.lose("covered", kind, "all its pixels are covered by later objects", example=row.name)
             return None
-        kept = own_keys(one.extra.get("coco", {}))
+        own = one.extra.get("coco", {})
+        kept = own_keys(own)
         kept.pop("segmentation", None)
+        is_whole = area == drawn and POSITION not in own  # instances measure outlines, not pixels
         entry: dict[str, Any] = {"category_id": self.categories.id_of(one), "iscrowd": int(one.is_crowd)}
         self.report.count("written", kind)
         if one.confidence is not None:
             why = "panoptic segments have no place for a confidence"
             self.report.note("no-confidence", kind, why, example=row.name, lossy=True)
-        if area == drawn and one.box is not None:
+        if is_whole and one.box is not None:
             box = [one.box.x, one.box.y, one.box.width, one.box.height]
             return {"area": area, **kept, **entry, "bbox": box}
         if area < drawn:
             why = "pixels are covered by later objects, since a pixel has one segment"
             self.report.note("overlap", kind, why, example=row.name, n=drawn - area)
+        if not is_whole:
             kept.pop("area", None)
         return {"area": area, **kept, **entry, "bbox": _around(seen)}
 

@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 
 from annokit.model import Tool
+from annokit.report import Report
 
 __all__ = ["Batch", "Ids", "Spool", "headless", "identified"]
 
@@ -57,38 +58,65 @@ class Batch(NamedTuple):
 
 
 class Ids:
-    """Ids of one kind: those of the first source as they are, all others counted on from there."""
+    """Ids of one kind, each given once: those of the first source as they are, all others counted on from there.
+
+    Attributes
+    ----------
+    source : str or None
+        The first source.
+    renumbered : int
+        How many things of it have another id now, since theirs was given before.
+    """
 
     def __init__(self) -> None:
         self.source: str | None = None
+        self.renumbered = 0
         self._last = 0
         self._started = False
+        self._counted = 0
+        """All ids up to this one are given."""
+        self._given: set[int | str] = set()
 
     def give(self, own: _OwnId, source: str | None) -> int | str:
         """The id of the next thing, which comes from `source` and was called `own` there."""
         self._begin(source)
-        if own is None or source != self.source:
-            self._last += 1
-            return self._last
-        if isinstance(own, int):
-            self._last = max(self._last, own)
-        return own
+        if own is not None and source == self.source and not self._is_given(own):
+            if isinstance(own, int):
+                self._last = max(self._last, own)
+            self._given.add(own)
+            return own
+        self.renumbered += own is not None and source == self.source
+        self._last += 1
+        self._given.add(self._last)
+        return self._last
 
     def give_all(self, own: Sequence[_OwnId], sources: Sequence[str | None]) -> list[int | str]:
         """`give` for several things, in order.
 
         >>> Ids().give_all([None, 7, None], ["a", "a", "b"]), Ids().give_all([None, None], ["a", "b"])
         ([1, 7, 8], [1, 2])
+        >>> Ids().give_all([None, 1, 3, 3], ["a"] * 4)
+        [1, 2, 3, 4]
         """
-        if not own or own.count(None) < len(own):
+        if not own or own.count(None) < len(own) or self._given:
             return [*map(self.give, own, sources)]
         self._begin(sources[0])
         first, self._last = self._last + 1, self._last + len(own)
+        self._counted = self._last
         return [*range(first, self._last + 1)]
+
+    def _is_given(self, own: int | str) -> bool:
+        return own in self._given or (isinstance(own, int) and 0 < own <= self._counted)
 
     def _begin(self, source: str | None) -> None:
         if not self._started:
             self.source, self._started = source, True
+
+    def account(self, kind: str, report: Report) -> None:
+        """Tell how many are called otherwise than in their source."""
+        if self.renumbered:
+            why = "another one of the file has its id, so it is given a new one"
+            report.note("id-taken", kind, why, n=self.renumbered, lossy=True)
 
 
 class Spool:
@@ -119,6 +147,11 @@ class Spool:
         if not batch.images:
             return b""
         return _joined([b',\n{"id":%b,' % image for image in images], batch.images)
+
+    def account(self, report: Report) -> None:
+        """Tell what is called otherwise than in its source."""
+        self._image_ids.account("data_rows", report)
+        self._annotation_ids.account("annotations", report)
 
     def _heads(
         self, own: Sequence[_OwnId], sources: Sequence[str | None], images: list[bytes]

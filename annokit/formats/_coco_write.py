@@ -108,6 +108,7 @@ def join(batches: Iterator[Batch], dataset: Dataset, target: Path, options: Writ
         if classes.tools or not ("categories" in absent or has_captions):  # pycocotools wants all or none
             out.write(b',\n"categories":' + _ENCODER.encode(categories.entries()))
         out.write(b"}\n")
+    spool.account(report)
     classes.account(report)
 
 

@@ -138,6 +138,7 @@ def _write(dataset: Dataset, target: Path, options: WriteOptions, run: Run) -> N
         out.write(b"[\n")
         spool.copy_to(out)
         out.write(b"\n]\n")
+    spool.account(report)
     classes.account(report)
     problem = "a results list has the ids of images and categories, not their names"
     report.note("ids-only", "categories", problem, n=len(classes.tools))

@@ -99,11 +99,11 @@ def test_annotations_keep_their_order_when_images_are_interleaved(tmp_path: Path
     assert convert(document, tmp_path / "o.json")[1]["annotations"] == annotations
 
 
-def test_duplicate_ids_and_unknown_keys_survive(tmp_path: Path) -> None:
+def test_unknown_keys_survive(tmp_path: Path) -> None:
     document = tiny(
         annotations=[
             annotation(bbox=[0, 0, 1, 1], area=1, mood="sunny"),
-            annotation(bbox=[0, 0, 2, 2], area=4, score=0.5),
+            annotation(id=2, bbox=[0, 0, 2, 2], area=4, score=0.5),
         ],
         info={"year": 2024},
         notes=["kept"],
@@ -284,6 +284,38 @@ def test_classes_are_chosen_renamed_and_numbered(samples: Path, tmp_path: Path) 
     assert report.kinds["categories"]["unsupported"] == 78
     with pytest.raises(annokit.AnnokitError, match="no class is called 'cra'"):
         annokit.convert(source, tmp_path / "p.json", to="coco", classes=["cra"])
+
+
+@pytest.mark.parametrize(
+    ("ids", "written", "renumbered"),
+    [
+        ([1, 1, 1], [1, 2, 3], 2),
+        ([None, 1, 3], [1, 2, 3], 1),
+        ([3, 7, None, None], [3, 7, 8, 9], 0),
+        ([9, None, 10], [9, 10, 11], 1),
+        (["a", "a", 5], ["a", 1, 5], 1),
+    ],
+)
+def test_an_id_is_given_once_and_a_new_one_is_named(
+    tmp_path: Path, ids: list[Any], written: list[Any], renumbered: int
+) -> None:
+    annotations = [annotation(id=one, bbox=[0, 0, 1, 1], area=1) for one in ids]
+    for entry in annotations:
+        if entry["id"] is None:
+            del entry["id"]
+    report, document = convert(tiny(annotations=annotations), tmp_path / "o.json")
+    assert [one["id"] for one in document["annotations"]] == written
+    assert [loss.count for loss in report.losses if loss.code == "id-taken"] == [renumbered] * (renumbered > 0)
+    assert len(opened(tmp_path / "o.json").anns) == len(ids)
+
+
+def test_rows_that_are_added_get_ids_of_their_own(tmp_path: Path) -> None:
+    rows = list(annokit.read(tiny(), format="coco"))
+    added = DataRow(id="new", source=rows[0].source, labels=rows[0].labels, asset=rows[0].asset)
+    annokit.write([added, *rows], tmp_path / "o.json", format="coco")
+    document = load(tmp_path / "o.json")
+    assert [image["id"] for image in document["images"]] == [1, 2]
+    assert [(one["id"], one["image_id"]) for one in document["annotations"]] == [(7, 1), (8, 2)]
 
 
 def test_two_files_with_equal_ids_stay_apart(tmp_path: Path) -> None:

@@ -328,6 +328,26 @@ def segment_ids(path: Path) -> Any:
     return samples[..., 0] + 256 * samples[..., 1] + 65536 * samples[..., 2]
 
 
+def test_segments_of_several_images_get_ids_of_their_own(shared: Path, tmp_path: Path) -> None:
+    file = shared / "coco/coco-panoptic/sample_data/panoptic_examples.json"
+    report = annokit.convert(file, tmp_path / "o.json", to="coco")
+    ids = [one["id"] for one in load(tmp_path / "o.json")["annotations"]]
+    assert (len(ids), len(set(ids))) == (50, 50)
+    assert [(one.code, one.count, one.level) for one in report.losses] == [("id-taken", 4, "changed")]
+
+
+def test_segments_of_instances_are_measured_by_their_pixels(shared: Path, tmp_path: Path) -> None:
+    file = shared / "coco/coco-mini/annotations/instances_val2017.json"
+    annokit.convert(file, tmp_path / "o", to="coco-panoptic")
+    for one in load(tmp_path / "o/panoptic.json")["annotations"][:20]:
+        ids = segment_ids(tmp_path / "o/panoptic" / one["file_name"])
+        for segment in one["segments_info"]:
+            rows, columns = np.nonzero(ids == segment["id"])
+            assert segment["area"] == len(rows)
+            x, y = columns.min(), rows.min()
+            assert segment["bbox"] == [x, y, columns.max() - x + 1, rows.max() - y + 1]
+
+
 @pytest.mark.parametrize("name", PANOPTIC)
 def test_panoptic_comes_back_equal(shared: Path, tmp_path: Path, name: str) -> None:
     file = shared / name
