@@ -14,6 +14,7 @@ from msgspec import Meta
 from annokit.dataset import RowKey
 from annokit.errors import InputError
 from annokit.formats._yolo_layout import IMAGE_SUFFIX, ImageName
+from annokit.formats._yolo_yaml import SPLITS
 from annokit.io.images import image_size
 from annokit.io.names import SafeNames, safe_name
 from annokit.io.photos import Photos
@@ -31,6 +32,7 @@ ImageDir: TypeAlias = Annotated[
 _ENCODER = msgspec.json.Encoder()
 
 
+_RENAMED = "its file is called otherwise, so an image beside it has to be, too (--images copy; names.ndjson has both)"
 _IMAGES_ONLY = "only images have a place (--video-frames makes some of videos)"
 
 
@@ -111,7 +113,8 @@ class Pages:
         file = f"{folder}/{place}{self._name(row)}"
         return Page(row, size or (0, 0), file, self._label_of(file), answer)
 
-    def _folder(self, split: str) -> str:
+    def _folder(self, given: str) -> str:
+        split = SPLITS.get(given.casefold(), given)
         if split not in self._folders:
             self._folders[split] = f"{self._top}{safe_name(split).replace('/', '%2F')}"
         return self._folders[split]
@@ -121,6 +124,8 @@ class Pages:
         given = row.name
         name = _image_name(given)
         safe = self._safe.name(name, self._numbered.next(given, row.id) if self._safe.collide else "")
+        if safe != name and self._images == "none" and self._answer_of is None:  # a trainer goes by the name
+            self._report.note("renamed", "data_rows", _RENAMED, example=given, lossy=True)
         if name == given:
             return safe
         suffix = IMAGE_SUFFIX.search((row.asset.uri or "").partition("?")[0])
@@ -130,7 +135,7 @@ class Pages:
         source = self._photos.find(page.row.name, page.row.asset.uri)
         if source is None:
             message = "no such image is in the folder of images (--image-dir), so it is not beside its labels"
-            self._report.note("image-missing", "data_rows", message, example=page.row.name)
+            self._report.note("image-missing", "data_rows", message, example=page.row.name, lossy=True)
             return
         place = self._target / page.file
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -164,10 +169,14 @@ def split_folders(folders: Mapping[str, str], target: Path, report: Report) -> d
     order = ("train", "val", "test", *folders)
     found = {split: folders[split] for split in order if split in folders}
     first = next(iter(found), "train")
+    is_odd = bool(found) and not {"train"} <= found.keys() <= {
+        "train",
+        "test",
+    }  # then it repeats the wrong ones
     for split in ("train", "val"):
         if split not in found:
             message = f"there is no {split} split; data.yaml repeats {first}, since a trainer insists on it"
-            report.note(f"no-{split}-split", "data_rows", message)
+            report.note(f"no-{split}-split", "data_rows", message, lossy=is_odd)
     folder = found.get(first, "images/train")
     (target / folder).mkdir(parents=True, exist_ok=True)
     return {"train": folder, "val": folder, **found}

@@ -12,6 +12,7 @@ from annokit.dataset import Dataset, Outline, RowKey
 from annokit.errors import InputError, ReferenceProblem, UnsafeInput, UsageError, Where, shown
 from annokit.formats._image_files import Pages
 from annokit.formats._yolo_layout import IMAGE_SUFFIX, NAMES_FILE, ImageName, leads_out, read_names, walk
+from annokit.formats._yolo_yaml import SPLITS
 from annokit.io.batches import batched
 from annokit.io.images import image_size
 from annokit.io.names import SafeNames
@@ -29,7 +30,6 @@ __all__ = ["QUESTION", "is_there", "read", "write"]
 QUESTION = "class"
 """What the question is called whose answer the folder is."""
 
-_SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 _BATCH = 500
 
 
@@ -54,8 +54,8 @@ def _folders(folder: Path) -> list[Path]:
 
 def _split_folders(folder: Path) -> list[str]:
     """The folders of splits, training first."""
-    names = [path.name for path in _folders(folder) if path.name.lower() in _SPLITS]
-    return sorted(names, key=lambda name: list(_SPLITS).index(name.lower()))
+    names = [path.name for path in _folders(folder) if path.name.lower() in SPLITS]
+    return sorted(names, key=lambda name: list(SPLITS).index(name.lower()))
 
 
 def read(source: Source) -> Dataset:
@@ -105,7 +105,7 @@ def _found(folder: Path, split: str) -> Iterator[ImageName]:
         for name in sorted(walk(place)):
             if IMAGE_SUFFIX.search(name):
                 file = f"{split}/{place.name}/{name}"
-                yield ImageName(image=name, id=file, file=file, split=_SPLITS[split.lower()])
+                yield ImageName(image=name, id=file, file=file, split=SPLITS[split.lower()])
 
 
 def _class_of(image: ImageName) -> str:

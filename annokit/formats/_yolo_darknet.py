@@ -7,13 +7,12 @@ import re
 from pathlib import Path
 
 from annokit.errors import DecodeError, UnsafeInput, Where, shown
-from annokit.formats._yolo_yaml import DataYaml
+from annokit.formats._yolo_yaml import SPLITS, DataYaml
 from annokit.io.source import Source
 
 __all__ = ["SUFFIX", "is_obj_data", "load"]
 
 SUFFIX = ".data"
-_SPLITS = {"train": "train", "valid": "val", "val": "val", "test": "test"}
 _LINE = re.compile(r"\s*(\w+)\s*=\s*(.*?)\s*")
 
 
@@ -43,7 +42,7 @@ def load(file: Path) -> DataYaml:
     if given.get("classes", str(len(names))) != str(len(names)):
         problem = f"expected as many names as classes, {shown(given['classes'])}, got {len(names)}"
         raise DecodeError(problem, where=where)
-    splits = [(split, given[key]) for key, split in _SPLITS.items() if given.get(key)]
+    splits = [(split, given[key]) for key, split in SPLITS.items() if given.get(key)]
     return DataYaml(file, names, "", [(split, _place(given, where)) for split, given in splits], {})
 
 

@@ -16,8 +16,18 @@ from annokit.io.source import Source
 
 __all__ = ["POSE_KEYS", "SUFFIXES", "TASKS", "DataYaml", "dump", "find", "is_data_yaml", "load"]
 
-_SPLITS = {"train": "train", "val": "val", "validation": "val", "valid": "val", "test": "test"}
-_KNOWN = {*_SPLITS, "path", "names", "nc", "download", "task", "confidence", "kpt_names", "kpt_skeleton"}
+SPLITS = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "validation": "val",
+    "valid": "val",
+    "test": "test",
+    "testing": "test",
+}
+"""What splits are called by those who make datasets, and what by a trainer."""
+
+_KNOWN = {*SPLITS, "path", "names", "nc", "download", "task", "confidence", "kpt_names", "kpt_skeleton"}
 TASKS = ("detect", "segment", "pose", "obb")
 """The tasks whose labels are text files."""
 
@@ -193,7 +203,7 @@ def _check_count(nc: Any, names: Sequence[str], where: Where) -> None:
 
 def _splits(document: Mapping[Any, Any], where: Where) -> list[tuple[str, str]]:
     splits = []
-    for key, split in _SPLITS.items():
+    for key, split in SPLITS.items():
         given = document.get(key) or []
         for place in given if isinstance(given, list) else [given]:
             if not isinstance(place, str):
@@ -220,7 +230,7 @@ def dump(
 
     `own` is what the task adds, `extra` what the source had.
     """
-    listed = {split: place for split, place in splits.items() if split in _SPLITS or split not in _KNOWN}
+    listed = {split: place for split, place in splits.items() if split in SPLITS or split not in _KNOWN}
     document = listed | {"nc": len(names), "names": dict(enumerate(names)), **own}
     document |= {key: value for key, value in extra.items() if key not in _KNOWN and key not in document}
     text: bytes = yaml.safe_dump(

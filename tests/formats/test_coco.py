@@ -305,7 +305,9 @@ def test_an_id_is_given_once_and_a_new_one_is_named(
             del entry["id"]
     report, document = convert(tiny(annotations=annotations), tmp_path / "o.json")
     assert [one["id"] for one in document["annotations"]] == written
-    assert [loss.count for loss in report.losses if loss.code == "id-taken"] == [renumbered] * (renumbered > 0)
+    assert [loss.count for loss in report.losses if loss.code == "id-taken"] == [renumbered] * (
+        renumbered > 0
+    )
     assert len(opened(tmp_path / "o.json").anns) == len(ids)
 
 

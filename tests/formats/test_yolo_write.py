@@ -157,6 +157,40 @@ def test_splits_have_folders_and_a_missing_val_is_said(tmp_path: Path) -> None:
     assert (tmp_path / "odd/labels/path/a.txt").exists()
 
 
+@pytest.mark.parametrize(
+    ("given", "folders", "is_wrong"),
+    [
+        (["train", "val"], {"train": "train", "val": "val"}, False),
+        (["Training", "valid"], {"train": "train", "val": "val"}, False),
+        (["train", "testing"], {"train": "train", "val": "train", "test": "test"}, False),
+        (["train", "holdout"], {"train": "train", "val": "train", "holdout": "holdout"}, True),
+        (["test"], {"train": "test", "val": "test", "test": "test"}, True),
+        (["val"], {"train": "val", "val": "val"}, True),
+    ],
+)
+def test_splits_are_those_a_trainer_knows(
+    tmp_path: Path, given: list[str], folders: dict[str, str], is_wrong: bool
+) -> None:
+    rows = [row(name=f"{index}.jpg", split=split) for index, split in enumerate(given)]
+    report = write(rows, tmp_path / "out")
+    document = yaml.safe_load((tmp_path / "out/data.yaml").read_text())
+    found = {key: value for key, value in document.items() if str(value).startswith("images/")}
+    assert found == {split: f"images/{folder}" for split, folder in folders.items()}
+    assert any(loss.lossy for loss in report.losses) == is_wrong
+    assert [one.split for one in annokit.read(tmp_path / "out")] == given
+
+
+def test_files_that_have_another_name_than_their_image_are_named(tmp_path: Path) -> None:
+    names = ["ok.jpg", "12:00.jpg", "a.jpg", "a.png"]
+    report = write([row(name=name, id=name) for name in names], tmp_path / "out")
+    assert losses(report)["renamed"] == ("data_rows", 3, True)
+    files = {path.stem for path in (tmp_path / "out/labels/train").iterdir()}
+    assert files & {Path(name).stem for name in names} == {"ok"}
+    Image.new("RGB", (100, 80)).save(tmp_path / "12:00.jpg")
+    report = write([row(name="12:00.jpg")], tmp_path / "o", images="copy", image_dir=str(tmp_path))
+    assert "renamed" not in losses(report)
+
+
 def test_an_empty_dataset_is_still_one(tmp_path: Path) -> None:
     ontology = Ontology(tools=(Tool(name="car"),))
     write(Dataset.from_rows([], ontology), tmp_path / "out")
@@ -173,7 +207,7 @@ def test_images_come_along_and_missing_ones_are_named(tmp_path: Path, how: str) 
     image = tmp_path / "out/images/train/no-suffix.png"
     assert image.read_bytes() == (tmp_path / "photo.png").read_bytes()
     assert (image.stat().st_nlink == 2) == (how == "link")
-    assert losses(report)["image-missing"] == ("data_rows", 1, False)
+    assert losses(report)["image-missing"] == ("data_rows", 1, True)
 
 
 def test_a_private_file_is_no_image_of_a_row(tmp_path: Path) -> None:
