@@ -18,7 +18,7 @@ from annokit.formats._coco_spool import Ids, identified
 from annokit.formats._coco_wire import POSITION
 from annokit.formats._coco_write import Categories, WriteOptions, image_entry
 from annokit.geometry import FARTHEST
-from annokit.geometry.pixels import drawable, pixels_of
+from annokit.geometry.pixels import drawable, images_only, pixels_of
 from annokit.io.names import SafeNames
 from annokit.io.output import write_many
 from annokit.model import Box, DataRow, Mask, MaskReference, ObjectAnnotation, Polygon, RotatedBox
@@ -51,7 +51,7 @@ def write(dataset: Dataset, target: Path, options: WriteOptions, run: Run) -> No
         for key, value in dataset.ontology.extra.get("coco", {}).items():
             out.write(_ENCODER.encode(key) + b":" + _ENCODER.encode(value) + b",\n")
         out.write(b'"images":[\n')
-        for index, row in enumerate(drawable(dataset.rows(run), run)):
+        for index, row in enumerate(drawable(images_only(dataset.rows(run), report), run)):
             image_id = ids.give(row.extra.get("coco", {}).get("id"), row.source)
             out.write(b",\n" * (index > 0) + identified(_ENCODER.encode(image_entry(row)), b"id", image_id))
             report.count("written", "data_rows")

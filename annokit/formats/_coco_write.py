@@ -12,13 +12,14 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from annokit.dataset import Dataset
+from annokit.dataset import Dataset, RowKey
 from annokit.formats._base import Options, Pieces
 from annokit.formats._classes import Classes
 from annokit.formats._coco_drawn import Size
 from annokit.formats._coco_entries import Entry, entries, own_keys
 from annokit.formats._coco_spool import Batch, Spool, headless
 from annokit.formats._coco_wire import ABSENT, POSITION
+from annokit.geometry.pixels import images_only
 from annokit.io.batches import batched
 from annokit.io.gc import paused_gc
 from annokit.model import (
@@ -62,7 +63,7 @@ def make(dataset: Dataset, _target: Path, options: WriteOptions, run: Run) -> It
     report = run.report
     classes = Classes(dataset.ontology, merge_names=False)
     categories = Categories(classes, options.ids)
-    for rows, batch in encoded(dataset.rows(run), categories, report):
+    for rows, batch in encoded(images_only(dataset.rows(run), report), categories, report):
         report.count("written", "data_rows", len(rows))
         for row in rows:
             if row.asset.width is None or row.asset.height is None:
@@ -109,10 +110,19 @@ def join(batches: Iterator[Batch], dataset: Dataset, target: Path, options: Writ
             out.write(b',\n"categories":' + _ENCODER.encode(categories.entries()))
         out.write(b"}\n")
     spool.account(report)
+    _note_twins(dataset.outline.keys, report)
     classes.account(report)
 
 
 PIECES = Pieces(make=make, join=join)
+
+
+def _note_twins(keys: Sequence[RowKey], report: Report) -> None:
+    """Name file names that several images have."""
+    for name, n in Counter([key.name for key in keys]).items():
+        if n > 1:
+            why = "several images have one file name, and tools that go by it see one of them"
+            report.note("name-taken", "data_rows", why, example=name, n=n)
 
 
 def encoded(

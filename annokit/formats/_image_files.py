@@ -15,6 +15,7 @@ from annokit.dataset import RowKey
 from annokit.errors import InputError
 from annokit.formats._yolo_layout import IMAGE_SUFFIX, ImageName
 from annokit.formats._yolo_yaml import SPLITS
+from annokit.geometry.pixels import images_only
 from annokit.io.images import image_size
 from annokit.io.names import SafeNames, safe_name
 from annokit.io.photos import Photos
@@ -33,7 +34,6 @@ _ENCODER = msgspec.json.Encoder()
 
 
 _RENAMED = "its file is called otherwise, so an image beside it has to be, too (--images copy; names.ndjson has both)"
-_IMAGES_ONLY = "only images have a place (--video-frames makes some of videos)"
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -92,7 +92,7 @@ class Pages:
 
     def open(self, rows: Sequence[DataRow]) -> list[Page]:
         """The pages of some rows; rows without a size are lost."""
-        pages = [page for row in rows if (page := self._page(row)) is not None]
+        pages = [page for row in images_only(rows, self._report) if (page := self._page(row)) is not None]
         self._lines.write(_ENCODER.encode_lines([_entry(page) for page in pages]))
         if self._images != "none":
             for page in pages:
@@ -100,9 +100,6 @@ class Pages:
         return pages
 
     def _page(self, row: DataRow) -> Page | None:
-        if row.asset.media_type != "image":
-            self._report.lose_all("not-an-image", census(row), _IMAGES_ONLY, example=row.name)
-            return None
         size = self._size(row)
         if size is None and self._answer_of is None:
             message = "its width and height are not known, and shapes are in shares of them"

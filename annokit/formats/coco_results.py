@@ -33,6 +33,7 @@ from annokit.formats._coco_wire import (
     repeated,
 )
 from annokit.formats._coco_write import Categories, WriteOptions, encoded
+from annokit.geometry.pixels import images_only
 from annokit.io.gc import paused_gc
 from annokit.io.limits import Limits
 from annokit.io.records import decode_document
@@ -128,7 +129,7 @@ def _write(dataset: Dataset, target: Path, options: WriteOptions, run: Run) -> N
     categories = Categories(classes, options.ids)
     with tempfile.TemporaryFile(dir=target.parent) as handle, target.open("wb") as out:
         spool = Spool(handle, results=True)
-        for rows, batch in encoded(dataset.rows(run), categories, report, results=True):
+        for rows, batch in encoded(images_only(dataset.rows(run), report), categories, report, results=True):
             spool.add(batch)
             found = set(batch.rows)
             report.count("written", "data_rows", len(found))

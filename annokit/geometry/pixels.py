@@ -11,13 +11,23 @@ from annokit.geometry.raster import mask_batch, masks_of, outline_of, to_rle
 from annokit.geometry.text import FARTHEST
 from annokit.model import Box, DataRow, Mask, ObjectAnnotation, Polygon, RotatedBox
 from annokit.model.base import Indices
-from annokit.report import census
+from annokit.report import Report, census
 from annokit.run import Run
 
 if TYPE_CHECKING:
     from annokit_fast.rle import RleBatch
 
-__all__ = ["drawable", "pixels_of"]
+__all__ = ["drawable", "images_only", "pixels_of"]
+
+
+def images_only(rows: Iterable[DataRow], report: Report) -> Iterator[DataRow]:
+    """The rows that are images; others are lost by name."""
+    for row in rows:
+        if row.asset.media_type == "image":
+            yield row
+        else:
+            why = "only images have a place (--video-frames makes some of videos)"
+            report.lose_all("not-an-image", census(row), why, example=row.name)
 
 
 def drawable(rows: Iterable[DataRow], run: Run) -> Iterator[DataRow]:

@@ -320,6 +320,24 @@ def test_rows_that_are_added_get_ids_of_their_own(tmp_path: Path) -> None:
     assert [(one["id"], one["image_id"]) for one in document["annotations"]] == [(7, 1), (8, 2)]
 
 
+def test_what_is_no_image_has_no_place_and_names_that_repeat_are_named(tmp_path: Path) -> None:
+    car = ObjectAnnotation(tool_name="car", geometry=Box(x=1, y=2, width=3, height=4))
+    rows = [
+        DataRow(
+            id=str(n), external_id=name, asset=Asset(media_type=kind), labels=(Label(annotations=(car,)),)
+        )
+        for n, (name, kind) in enumerate([("a.jpg", "image"), ("a.jpg", "image"), ("a.mp4", "video")])
+    ]
+    for target in ("coco", "coco-results"):
+        report = annokit.write(rows, tmp_path / f"{target}.json", format=target)
+        assert ("not-an-image", "data_rows", 1) in [(one.code, one.kind, one.count) for one in report.losses]
+    document = load(tmp_path / "coco.json")
+    assert [image["file_name"] for image in document["images"]] == ["a.jpg", "a.jpg"]
+    assert len(document["annotations"]) == len(load(tmp_path / "coco-results.json")) == 2
+    report = annokit.write(rows, tmp_path / "o.json", format="coco")
+    assert [one.count for one in report.losses if one.code == "name-taken"] == [2]
+
+
 def test_two_files_with_equal_ids_stay_apart(tmp_path: Path) -> None:
     first, second = tiny(), tiny(categories=[{"id": 3, "name": "dog"}])
     for name, document in (("a.json", first), ("b.json", second)):
