@@ -46,9 +46,11 @@ def _signed_areas(coords: _Array, rings: _Array) -> _Array:
     sizes = np.diff(rings)
     filled = sizes > 0
     starts, counts = rings[:-1][filled] - rings[0], sizes[filled]
-    points = coords[rings[0] : rings[-1]]
-    x, y = (points - np.repeat(points[starts], counts, axis=0)).T
-    terms = x[:-1] * y[1:] - x[1:] * y[:-1]
+    x, y = coords[rings[0] : rings[-1]].T.copy()
+    x -= np.repeat(x[starts], counts)
+    y -= np.repeat(y[starts], counts)
+    terms = x[:-1] * y[1:]
+    terms -= x[1:] * y[:-1]
     sums = np.bincount(_lanes(starts, counts)[:-1], terms, 4 * len(starts) + 1)
     a, b, c, d = sums[:-1].reshape(-1, 4).T
     result = np.zeros(len(sizes))
@@ -61,13 +63,15 @@ def _lanes(starts: _Array, counts: _Array) -> _Array:
 
     The first vertex, from which all is measured, and the last have no edge; what stands there goes to a lane of its own.
     """
-    rings = np.arange(len(starts))
-    lanes: _Array = (np.arange(counts.sum()) - np.repeat(starts + 1, counts)) & 3
-    lanes += np.repeat(4 * rings, counts)
+    firsts = np.arange(0, 4 * len(starts), 4)
+    lanes: _Array = np.arange(counts.sum())
+    lanes -= np.repeat(starts + 1, counts)
+    lanes &= 3
+    lanes += np.repeat(firsts, counts)
     edges = np.maximum(counts - 2, 0)
     for k in range(3):
-        left = rings[edges % 4 > k]
-        lanes[starts[left] + 1 + edges[left] // 4 * 4 + k] = 4 * left
+        left = np.flatnonzero(edges & 3 > k)
+        lanes[starts[left] + 1 + (edges[left] & -4) + k] = firsts[left]
     lanes[starts] = lanes[starts + counts - 1] = 4 * len(starts)
     return lanes
 
@@ -119,17 +123,23 @@ def _places(counts: _Array, offsets: _Array) -> _Array:
 def strings(counts: _Array, offsets: _Array) -> tuple[_Array, _Array]:
     """COCO's text of counts: from the fourth on the difference to two before, five bits a character."""
     left = counts.astype(np.int64)
-    late = _places(counts, offsets)[2:] > 2
-    left[2:][late] -= counts[:-2][late]
-    text, used = np.empty((len(counts), 7), np.uint8), np.zeros((len(counts), 7), np.bool_)
-    going = np.ones(len(counts), np.bool_)
-    for k in range(7):
+    left[2:] -= counts[:-2]
+    early = offsets[:-1, None] + np.arange(3)
+    early = early[early < offsets[1:, None]]
+    left[early] = counts[early]
+    where, lengths = np.arange(len(counts)), np.ones(len(counts), np.int64)
+    found = []
+    while len(where):
         five = left & 31
         left >>= 5
-        more = left != -(five >> 4)
-        text[:, k] = five + 48 + 32 * more
-        used[:, k] = going
-        going &= more
+        more = np.flatnonzero(left != -(five >> 4))
+        five[more] += 32
+        found.append((where, five + 48))
+        where, left = where[more], left[more]
+        lengths[where] += 1
     totals = np.zeros(len(counts) + 1, np.int64)
-    np.cumsum(used.sum(axis=1), out=totals[1:])
-    return text[used], totals[offsets]
+    np.cumsum(lengths, out=totals[1:])
+    text = np.empty(totals[-1], np.uint8)
+    for k, (places, characters) in enumerate(found):
+        text[totals[places] + k] = characters
+    return text, totals[offsets]
