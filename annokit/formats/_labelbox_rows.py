@@ -104,17 +104,17 @@ def _extra(kept: dict[str, Any] | None) -> dict[str, Any]:
 
 def _kept_of_row(row: wire.Row) -> dict[str, Any]:
     """What a data row has no field for."""
-    kept = given(row, ("embeddings",))
+    kept = given(row, ("embeddings",)) if row.extra or row.embeddings is not UNSET else {}
     if row.data_row.details is not UNSET:
         kept["details"] = row.data_row.details
     if row.data_row.extra:
         kept["data_row"] = row.data_row.extra
     if not isinstance(row.data_row.row_data, str | None):
         kept["row_data"] = row.data_row.row_data
-    for key, read in (("attachments", attachments_of), ("metadata_fields", metadata_of)):
-        value = getattr(row, key)
-        if value is not UNSET and not read(value):
-            kept[key] = value
+    if row.attachments is not UNSET and not attachments_of(row.attachments):
+        kept["attachments"] = row.attachments
+    if row.metadata_fields is not UNSET and not metadata_of(row.metadata_fields):
+        kept["metadata_fields"] = row.metadata_fields
     projects = {name: more for name, one in row.projects.items() if (more := _kept_of_project(one))}
     if row.experiments:
         kept["experiments"] = _kept_of_experiments(row)
