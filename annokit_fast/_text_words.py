@@ -13,7 +13,7 @@ import numpy as np
 
 from annokit_fast._checks import Array
 
-__all__ = ["points", "rings"]
+__all__ = ["lines", "points", "rings"]
 
 _MOST = 16
 """How many letters a number has at most."""
@@ -89,6 +89,18 @@ def points(text: memoryview, offsets: Array, limit: float) -> tuple[Array, Array
     ):
         return None
     return values.reshape(-1, 2), np.diff(gaps, prepend=-1, append=len(before))
+
+
+def lines(text: memoryview) -> tuple[Array, Array] | None:
+    """All numbers, and how many each line has; None unless there is nothing else but blanks."""
+    found = _numbers(text, np.inf)
+    if found is None:
+        return None
+    ends = np.flatnonzero(found.letters == ord("\n"))
+    blanks = len(ends) + np.count_nonzero(found.letters == ord(" "))
+    if blanks + (found.stops - found.starts).sum() != len(text):
+        return None
+    return found.values, np.diff(np.searchsorted(found.starts, ends), prepend=0, append=len(found.starts))
 
 
 def _framed(found: _Numbers, head: bytes, tail: bytes) -> bool:

@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from annokit_fast import _text_format, _text_parse, _text_plain
+from annokit_fast import _text_format, _text_parse, _text_plain, _text_words
 from annokit_fast._checks import LARGEST, Array, freeze, per_item, ragged, vector
 from annokit_fast._jit import is_busy
 
 __all__ = [
     "is_compiled",
     "json_rings",
+    "parse_lines",
     "parse_points",
     "parse_rings",
     "yolo_boxes",
@@ -133,6 +134,32 @@ def parse_points(buffer: Any, offsets: Any, limit: float = LARGEST) -> tuple[Arr
     found = np.empty(len(bounds) - 1, np.int64)
     stop = _text_parse.points(letters, bounds, limit, coords, found)
     return coords[: 2 * stop].reshape(-1, 2).copy(), *_taken(found)
+
+
+def parse_lines(buffer: Any) -> tuple[Array, Array] | None:
+    r"""Lines of numbers and blanks, as YOLO has labels; None for a text with anything else in it.
+
+    Parameters
+    ----------
+    buffer : bytes
+        Numbers as in JSON, of up to 16 letters.
+
+    Returns
+    -------
+    values : (v,) float64
+        Every number is the float nearest to it, as Python's ``float`` gives it.
+    counts : (lines,) int64
+        How many each line has; one more line than there are line ends.
+
+    Examples
+    --------
+    >>> values, counts = parse_lines(b"0 0.5 1\n\n2 -1.25")
+    >>> values.tolist(), counts.tolist()
+    ([0.0, 0.5, 1.0, 2.0, -1.25], [3, 0, 2])
+    >>> parse_lines(b"0 1e5") is None
+    True
+    """
+    return _text_words.lines(memoryview(buffer))
 
 
 def yolo_boxes(

@@ -8,42 +8,37 @@ from itertools import pairwise
 import numpy as np
 
 from annokit.formats._yolo_text import Lines, Rows
+from annokit.geometry import one_ring
 from annokit.model import Box, Geometry, Keypoints, ObjectAnnotation, Polygon, RotatedBox, Tool
 from annokit.model.base import Bools, Floats, Indices
 
 __all__ = ["objects_of"]
 
-_ONE_PART = np.array([0, 1])
-_ONE_PART.flags.writeable = False
+_ONE_PART = one_ring(1)
 
 
 def objects_of(
     lines: Lines, rows: Rows, left_out: Collection[int], sizes: Floats, tools: Sequence[Tool]
-) -> Iterator[tuple[int, ObjectAnnotation]]:
-    """The object of each line that is not left out, with the image it is in.
+) -> list[tuple[ObjectAnnotation, ...]]:
+    """The objects in each image: one of each line that is not left out.
 
     `sizes` (images, 2) has the width and height of each image.
     """
-    good = np.ones(len(lines.places), np.bool_)
+    good = np.ones(len(lines), np.bool_)
     good[list(left_out)] = False
     chosen = np.flatnonzero(good)
     scored = rows.scored(lines)[chosen]
     classes = lines.numbers[lines.offsets[chosen]].astype(np.int64).tolist()
-    scores = lines.numbers[lines.offsets[chosen + 1] - 1].tolist()
-    shapes = _shapes(lines, rows, chosen, sizes)
-    found = zip(lines.images[chosen].tolist(), classes, shapes, scored.tolist(), scores, strict=True)
-    for image, index, (geometry, box), has_score, score in found:
-        tool = tools[index]
-        yield (
-            image,
-            ObjectAnnotation(
-                tool_name=tool.name,
-                tool_id=tool.id,
-                geometry=geometry,
-                box=box,
-                confidence=score if has_score else None,
-            ),
+    last = lines.numbers[lines.offsets[chosen + 1] - 1].tolist()
+    scores = [one if is_score else None for one, is_score in zip(last, scored.tolist(), strict=True)]
+    found = [
+        ObjectAnnotation(tool_name=tool.name, tool_id=tool.id, geometry=geometry, box=box, confidence=score)
+        for tool, (geometry, box), score in zip(
+            [tools[index] for index in classes], _shapes(lines, rows, chosen, sizes), scores, strict=True
         )
+    ]
+    stops = np.searchsorted(lines.images[chosen], np.arange(len(sizes) + 1)).tolist()
+    return [tuple(found[start:stop]) for start, stop in pairwise(stops)]
 
 
 def _shapes(
@@ -60,7 +55,7 @@ def _shapes(
         boxes = _boxes(lines, chosen[boxed], sizes)
         polygons = _polygons(lines, chosen[~boxed], sizes)
         for is_box in boxed.tolist():
-            yield next(boxes) if is_box else next(polygons), None
+            yield (next(boxes) if is_box else next(polygons)), None
 
 
 def _boxes(lines: Lines, chosen: Indices, sizes: Floats) -> Iterator[Box]:
@@ -107,10 +102,9 @@ def _polygons(lines: Lines, chosen: Indices, sizes: Floats) -> Iterator[Polygon]
     values = lines.numbers[np.repeat(firsts, 2 * counts) + np.arange(2 * ends[-1])]
     scale = np.repeat(sizes[lines.images[chosen]], counts, axis=0)
     coords = _in_pixels(values.reshape(-1, 2), scale)
-    rings = np.stack([np.zeros_like(counts), counts], axis=1)
-    coords.flags.writeable = rings.flags.writeable = False
-    for ring, (start, end) in zip(rings, pairwise(ends.tolist()), strict=True):
-        yield Polygon(coords=coords[start:end], ring_offsets=ring, part_offsets=_ONE_PART)
+    coords.flags.writeable = False
+    for start, end in pairwise(ends.tolist()):
+        yield Polygon(coords=coords[start:end], ring_offsets=one_ring(end - start), part_offsets=_ONE_PART)
 
 
 def _in_pixels(shares: Floats, scale: Floats) -> Floats:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import chain
 from typing import Literal
@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from annokit.errors import DecodeError, GeometryError, InputError, Where, shown
+from annokit.geometry.ragged import ends
 from annokit.model.base import Bools, Bytes, Floats, Indices
 from annokit_fast import text
 
@@ -96,19 +97,31 @@ class Lines(msgspec.Struct, frozen=True):
         Line i has ``numbers[offsets[i]:offsets[i + 1]]``.
     images : int64 (n,)
         Which of the files each line is in.
-    places : list of (int, bytes)
-        Line number, from 1, and bytes of each line.
+    files : sequence of bytes
+        The files.
     """
 
     numbers: Floats
     offsets: Indices
     images: Indices
-    places: list[tuple[int, bytes]]
+    files: Sequence[bytes]
+
+    def __len__(self) -> int:
+        return len(self.images)
 
     @property
     def lengths(self) -> Indices:
         """How many numbers each line has."""
         return np.diff(self.offsets)
+
+    def places(self, lines: Sequence[int]) -> Iterator[tuple[int, bytes]]:
+        """Line number, from 1, and bytes of each of some lines, in their order."""
+        image, found = -1, list[tuple[int, bytes]]()
+        for line in lines:
+            if image != self.images[line]:
+                image = int(self.images[line])
+                found = list(_lines(self.files[image]))
+            yield found[line - int(np.searchsorted(self.images, image))]
 
 
 def parse(files: Sequence[bytes]) -> Lines:
@@ -120,19 +133,32 @@ def parse(files: Sequence[bytes]) -> Lines:
     >>> lines.numbers[-2:]
     array([nan,  1.])
     """
-    places, tokens, images = [], [], []
+    found = text.parse_lines(b"\n".join(files).replace(b"\r\n", b"\n"))
+    if found is None:
+        return _parsed(files)
+    numbers, lengths = found
+    images = np.repeat(np.arange(len(files)), [data.count(b"\n") + 1 for data in files])
+    return Lines(numbers, ends(lengths[lengths > 0]), images[lengths > 0], files)
+
+
+def _parsed(files: Sequence[bytes]) -> Lines:
+    """The same, whatever is in them."""
+    tokens, images = [], []
     for image, data in enumerate(files):
-        for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").splitlines(), 1):
-            words = line.split()
-            if words:
-                places.append((number, line))
-                tokens.append(words)
-                images.append(image)
-    offsets = np.zeros(len(tokens) + 1, np.int64)
-    np.cumsum([len(words) for words in tokens], out=offsets[1:])
+        found = [line.split() for _, line in _lines(data)]
+        tokens += found
+        images += [image] * len(found)
     words = list(chain.from_iterable(tokens))
     plain = not any(b"_" in data for data in files)  # Python reads 1_0 as 10
-    return Lines(_numbers(words, plain), offsets, np.array(images, np.int64), places)
+    offsets = ends([len(words) for words in tokens])
+    return Lines(_numbers(words, plain), offsets, np.array(images, np.int64), files)
+
+
+def _lines(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Number and bytes of each line that is not blank."""
+    for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").splitlines(), 1):
+        if line.split(None, 1):
+            yield number, line
 
 
 def _numbers(words: list[bytes], plain: bool) -> Floats:
@@ -202,9 +228,9 @@ class Rows(msgspec.Struct, frozen=True):
         return f"4 values of a box and {self.points} keypoints of {self.values} values each"
 
 
-def faults(lines: Lines, rows: Rows, class_count: int) -> dict[int, InputError]:
-    """What is wrong with which line: not numbers, no such class, or not as many values as a shape has."""
-    if not len(lines.places):
+def faults(lines: Lines, rows: Rows, class_count: int) -> dict[int, tuple[bytes, InputError]]:
+    """Lines with what is wrong with them: not numbers, no such class, or not as many values as a shape has."""
+    if not len(lines):
         return {}
     starts = lines.offsets[:-1]
     finite = np.logical_and.reduceat(np.isfinite(lines.numbers), starts)
@@ -212,16 +238,17 @@ def faults(lines: Lines, rows: Rows, class_count: int) -> dict[int, InputError]:
     known = (classes >= 0) & (classes < class_count) & (classes == np.floor(classes))
     negative, unseen = _negative(lines, rows), _unseen(lines, rows)
     good = finite & known & rows.shaped(lines) & ~negative & ~unseen
+    wrong = np.flatnonzero(~good).tolist()
     return {
-        int(i): _fault(lines, int(i), class_count, rows, bool(negative[i]), bool(unseen[i]))
-        for i in np.flatnonzero(~good)
+        i: (place[1], _fault(lines, i, place, class_count, rows, bool(negative[i]), bool(unseen[i])))
+        for i, place in zip(wrong, lines.places(wrong), strict=True)
     }
 
 
 def _negative(lines: Lines, rows: Rows) -> Bools:
     """Which lines are boxes of negative width or height."""
     boxes = rows.boxed(lines)
-    negative = np.zeros(len(lines.places), np.bool_)
+    negative = np.zeros(len(lines), np.bool_)
     at = lines.offsets[boxes]
     negative[boxes] = (lines.numbers[at + 3] < 0) | (lines.numbers[at + 4] < 0)
     return negative
@@ -229,7 +256,7 @@ def _negative(lines: Lines, rows: Rows) -> Bools:
 
 def _unseen(lines: Lines, rows: Rows) -> Bools:
     """Which lines have keypoints of a visibility that is none."""
-    unseen = np.zeros(len(lines.places), np.bool_)
+    unseen = np.zeros(len(lines), np.bool_)
     if rows.kind == "pose" and rows.values == 3:
         poses = np.flatnonzero(rows.shaped(lines))
         seen = lines.numbers[lines.offsets[poses][:, None] + 7 + 3 * np.arange(rows.points)]
@@ -238,9 +265,15 @@ def _unseen(lines: Lines, rows: Rows) -> Bools:
 
 
 def _fault(
-    lines: Lines, index: int, class_count: int, rows: Rows, negative: bool, unseen: bool
+    lines: Lines,
+    index: int,
+    place: tuple[int, bytes],
+    class_count: int,
+    rows: Rows,
+    negative: bool,
+    unseen: bool,
 ) -> InputError:
-    number, line = lines.places[index]
+    number, line = place
     where, row = Where(line=number), lines.numbers[lines.offsets[index] : lines.offsets[index + 1]]
     if not np.isfinite(row).all():
         return DecodeError(f"expected finite numbers, got {_shown(line)}", where=where)

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, NamedTuple, TypeAlias
 from annokit.errors import InputError, UsageError, Where, shown
 from annokit.io.limits import DEFAULT_LIMITS, Limits
 
-__all__ = ["Readable", "Source", "Span", "reading", "sources"]
+__all__ = ["Readable", "Source", "Span", "reading", "small_file", "sources"]
 
 Readable: TypeAlias = "str | os.PathLike[str] | bytes | BinaryIO"
 """What one `Source` can be made from."""
@@ -170,8 +170,42 @@ def reading(name: str, hint: str | None = None) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path, a closed stream
-        text = (isinstance(error, OSError) and error.strerror) or str(error)
-        raise InputError(f"cannot read: {text}", where=Where(name), hint=hint) from error
+        raise _unreadable(error, name, hint) from error
+
+
+def _unreadable(error: OSError | ValueError, name: str, hint: str | None = None) -> InputError:
+    text = (isinstance(error, OSError) and error.strerror) or str(error)
+    return InputError(f"cannot read: {text}", where=Where(name), hint=hint)
+
+
+_READING = os.O_RDONLY | getattr(os, "O_BINARY", 0)
+
+
+def small_file(path: str, limits: Limits = DEFAULT_LIMITS) -> bytes:
+    """All of a file, below `max_document_bytes`. By hand: a file object takes longer than what is in it.
+
+    Raises
+    ------
+    InputError
+        It cannot be read.
+    LimitExceeded
+        It is too large.
+    """
+    try:
+        handle = os.open(path, _READING)
+        try:
+            size = os.fstat(handle).st_size
+            data = os.read(handle, size + 1) if size <= limits.max_document_bytes else b""
+            while (
+                data and len(data) != size and (more := os.read(handle, 1 << 20))
+            ):  # a pipe, a file of gigabytes
+                data += more
+        finally:
+            os.close(handle)
+    except (OSError, ValueError) as error:
+        raise _unreadable(error, path) from error
+    limits.check("max_document_bytes", size, Where(path))
+    return data
 
 
 def _hint(url: str) -> str:

@@ -8,12 +8,14 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
 import annokit
 from annokit import AnnokitError, Dataset, passes
 from annokit.dataset import joined
+from annokit.formats import _yolo_text
 from annokit.model import Box, DataRow, Keypoints, ObjectAnnotation, Polygon
 from annokit.run import Run
 
@@ -404,3 +406,25 @@ def test_images_of_one_stem_share_their_labels(tmp_path: Path) -> None:
     rows = list(annokit.read(tmp_path))
     assert sorted(row.name for row in rows) == ["a.jpg", "a.png"]
     assert [len(row.labels[0].objects) for row in rows] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        [b"0 0.5 0.25 1 1\n1 .5 1 1 1\n", b"2 0.1 0.2 0.3 0.4"],
+        [b"0 0.5 0.25 1 1\r\n\r\n1 0.5 1 1 1\r\n", b"", b"\n \n2 0.125 -0.5 0.3 0.4 ", b"3 1\r"],
+        [b"\xef\xbb\xbf0 0.5 1 1 1\n", b"1 1 1 1 1"],
+        [b"0 0.5\r1 1", b"0\t1 1"],
+        [b"0 1e-5 nan 1_0 x\n", b"00 1. -0 +1"],
+        [b"", b"\n"],
+        [],
+    ],
+)
+def test_plain_files_are_read_as_any(files: list[bytes]) -> None:
+    short, careful = _yolo_text.parse(files), _yolo_text._parsed(files)
+    assert np.array_equal(short.numbers, careful.numbers, equal_nan=True)
+    assert np.array_equal(np.signbit(short.numbers), np.signbit(careful.numbers))
+    assert short.offsets.tolist() == careful.offsets.tolist()
+    assert short.images.tolist() == careful.images.tolist()
+    every = range(len(careful))
+    assert [line.split() != [] for _, line in short.places(every)] == [True for _ in every]
