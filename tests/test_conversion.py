@@ -160,6 +160,28 @@ def test_calls_that_are_off_say_what_is_right(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "why"),
+    [
+        ("a.xml", "<annotation/>", r"XML is not read .*Pascal VOC.*CVAT"),
+        ("voc/a.xml", "", "XML is not read"),
+        ("yolo/a.txt", "0 .5 .5 .1 .1", r"data\.yaml"),
+        ("yolo/labels/a.txt", "", r"data\.yaml"),
+        ("shards/shards.json", "{}", r"give its parts: .*shards/part-\*"),
+        ("a.json", " [ ] ", r"an empty list .*name it: .*coco-results"),
+        ("a.json", '// mine\n{"images": []}', "JSON with comments"),
+        ("a.json", '{\n "a": 1 /* mine */\n}', "JSON with comments"),
+        ("a.json", '{"url": "http://a//b"}', r"no known format \(name it: "),
+    ],
+)
+def test_a_format_that_is_not_known_is_explained(tmp_path: Path, name: str, content: str, why: str) -> None:
+    file = tmp_path / name
+    file.parent.mkdir(exist_ok=True, parents=True)
+    file.write_text(content)
+    with pytest.raises(UsageError, match=why):
+        annokit.detect(file if "/" not in name else file.parents[name.count("/") - 1])
+
+
 @pytest.mark.parametrize(("content", "problem"), [(b"", "empty file"), (b" \n", "empty"), (b"\0" * 9, "NUL")])
 def test_a_file_without_anything_is_called_that(tmp_path: Path, content: bytes, problem: str) -> None:
     (tmp_path / "in.json").write_bytes(content)

@@ -9,6 +9,7 @@ import importlib
 import re
 import sys
 import types
+from collections.abc import Sequence
 from typing import Any
 
 from annokit.errors import InputError, UsageError, Where
@@ -127,10 +128,20 @@ def detect(source: Source) -> Format:
         nothing = "an empty folder" if head.is_dir else "an empty file"
         what = "only NUL bytes, as after a torn write" if b"\0" in head.data else nothing
         raise InputError(f"expected labels, got {what}", where=Where(source.name), code="empty")
-    names = ", ".join(one.name for one in found)
-    problem = f"looks like several formats: {names}" if found else "looks like no known format"
+    raise _unclear(found, head, Where(source.name))
+
+
+def _unclear(found: Sequence[Format], head: Head, where: Where) -> UsageError:
+    """The error about what looks like several formats, or none."""
+    if found:
+        names = ", ".join(one.name for one in found)
+        return UsageError(f"looks like several formats: {names}", where=where, hint=f"name it: {names}")
+    from annokit.formats._unknown import reason
+
+    why = reason(head)
     readable = ", ".join(one.name for one in all_formats() if one.reader is not None)
-    raise UsageError(problem, where=Where(source.name), hint=f"name it: {names or readable}")
+    hint = f"name it: {readable}" if why is None or "empty" in why else None
+    return UsageError("looks like no known format" + (f": {why}" if why else ""), where=where, hint=hint)
 
 
 def _head(source: Source) -> Head:

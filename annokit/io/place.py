@@ -106,6 +106,8 @@ def destination(target: str | os.PathLike[str]) -> Path:
     """The absolute path, without following a link that `target` itself may be."""
     if url := address(target):
         raise refused(url, "this output is made on disk only", hint="give a path, and copy what is there")
+    if os.fspath(target) in ("-", "/dev/stdout"):
+        raise UsageError("writing to standard output is not supported", hint="give a file or folder")
     path = Path(target).absolute()
     return path.resolve() if path.name == ".." else path.parent.resolve() / path.name
 

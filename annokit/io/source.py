@@ -88,6 +88,8 @@ class Source:
     def _located(self, name: str) -> Path:
         if _URL.match(name):
             raise UsageError(f"annokit does not fetch {shown(name)}", hint=_hint(name))
+        if name == "-":
+            raise UsageError("reading from standard input is not supported", hint="give a file")
         path = Path(name)
         with reading(name, hint=f"looked in {path.parent.absolute()}"):
             mode = path.stat().st_mode

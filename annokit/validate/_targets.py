@@ -30,6 +30,11 @@ _Check: TypeAlias = Callable[[Findings, DataRow], None]
 _YOLO_LOW, _YOLO_HIGH = -0.01, 1.01
 """Shares of the image beyond which Ultralytics' loader ignores the whole image (`verify_image_label`)."""
 
+_MIXED = (
+    "boxes and polygons: where rows of both are in one file, Ultralytics takes centre and size of a box for two points, "
+    "and where they are in several, it drops all polygons; convert writes one kind (--task)"
+)
+
 
 def target_check(target: str) -> _Check:
     """The check of a row for a format; UsageError with the list for others."""
@@ -65,8 +70,7 @@ def _check_yolo(found: Findings, row: DataRow) -> None:
         return
     objects = [one for one in _objects(row) if isinstance(one.geometry, Box | Polygon)]
     if len({type(one.geometry) for one in objects}) > 1:
-        message = "box and polygon rows in one label file make the trainer ignore the image; convert writes one kind"
-        found.add("yolo-mixed-rows", "data_rows", "error", message, row=row)
+        found.add("yolo-mixed-rows", "data_rows", "warning", _MIXED, row=row)
     seen = set()
     for one in objects:
         shares = _shares(one, row)
