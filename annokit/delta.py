@@ -34,7 +34,7 @@ class Version(msgspec.Struct, frozen=True):
     operation : str
         ``WRITE`` (new, appended or overwritten), ``MERGE``, or what another tool did.
     source : str or None
-        What annokit read the labels from.
+        What annokit read the labels from: the name given for it (`source_name`), else the files.
     added, changed, removed : int or None
         Annotations; None where the commit does not say.
     """

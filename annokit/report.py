@@ -13,7 +13,7 @@ from annokit._version import __version__
 from annokit.errors import AccountingError, LossyConversion, number_of
 from annokit.model import Annotation, Classification, DataRow, Label, ObjectAnnotation, Relationship, Track
 
-__all__ = ["COLUMNS", "Census", "Column", "Loss", "Report", "census", "kind_of", "kinds_of"]
+__all__ = ["COLUMNS", "Census", "Column", "Loss", "Report", "census", "kind_of", "kinds_of", "named_label"]
 
 Column: TypeAlias = Literal[
     "read", "made", "written", "merged", "unsupported", "quarantined", "skipped", "superseded", "derived"
@@ -126,6 +126,11 @@ def _count_question(question: Classification, counts: Census) -> None:
     for answer in question.answers:
         if answer.classifications:
             _count_questions(answer.classifications, counts)
+
+
+def named_label(row: DataRow, label: Label) -> str:
+    """A label, for examples: by the name of its data row, and its own id if it has one."""
+    return row.name if label.id is None else f"{row.name} label {label.id}"
 
 
 class Loss(msgspec.Struct):

@@ -23,7 +23,7 @@ from annokit.model import (
     Tool,
     Track,
 )
-from annokit.report import Report, census
+from annokit.report import Report, census, named_label
 from annokit.run import Run
 
 __all__ = [
@@ -129,7 +129,7 @@ def _supersede(row: DataRow, chosen: Sequence[int], report: Report) -> None:
                 "superseded-label",
                 "labels",
                 "it is not the label asked for (--labels all keeps every one)",
-                example=f"{row.name} label {label.id}",
+                example=named_label(row, label),
             )
 
 

@@ -23,7 +23,7 @@ from annokit.formats import writer_of
 from annokit.io.limits import DEFAULT_LIMITS
 from annokit.io.lock import locked
 from annokit.io.output import StagedFile, StagedFolder, scratch_folder, staged
-from annokit.io.place import destination, refused, writing
+from annokit.io.place import OVERWRITE, destination, refused, writing
 from annokit.io.source import Source
 from annokit.io.swap import clear_leftovers, remove
 from annokit.passes import outlines_of
@@ -205,12 +205,12 @@ def _prepare(folder: Path, identity: Mapping[str, Any], *, resume: bool, overwri
             raise UsageError(
                 f"cannot go on: {differs} is not what it was",
                 where=Where(str(folder)),
-                hint="--overwrite starts anew",
+                hint=f"{OVERWRITE} starts anew",
             )
         return
     if folder.exists():
         if not overwrite or not known.is_file():
-            hint = "--resume goes on with it, --overwrite starts anew"
+            hint = f"--resume (in Python resume=True) goes on with it, {OVERWRITE} starts anew"
             raise refused(folder, "a run was cut short", hint=hint if known.is_file() else None)
         remove(folder)
     (folder / _REPORTS).mkdir(parents=True)

@@ -8,10 +8,12 @@ from typing import Any
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
+from msgspec.structs import replace
 
 from annokit import Dataset, Report
 from annokit.errors import UsageError
 from annokit.model import Box, Classification, DataRow, Label, ObjectAnnotation
+from annokit.report import named_label
 from annokit.run import Run
 from annokit.select import assign_splits, choose_labels, parse_split, rename_classes, select_classes
 
@@ -111,6 +113,19 @@ def test_classes_keep_the_order_asked_for() -> None:
     for step in (lambda: select_classes(dataset, ["dog"]), lambda: rename_classes(dataset, {"cat": "x"})):
         with pytest.raises(UsageError, match="no class is called"):
             step()
+
+
+def test_a_label_without_an_id_is_named_by_its_row() -> None:
+    row = DataRow(id="r", external_id="a.jpg", labels=(label("x", 1), replace(label("y", 2), id=None)))
+    assert named_label(row, row.labels[0]) == "a.jpg label x"
+    run = Run()
+    list(
+        choose_labels(
+            Dataset.from_rows([replace(row, labels=row.labels[::-1])]), "annotator:x@example.com"
+        ).rows(run)
+    )
+    (loss,) = run.report.losses
+    assert loss.examples == ["a.jpg"]
 
 
 def test_a_class_that_is_not_there_gets_the_near_ones_and_how_many_more_there_are() -> None:

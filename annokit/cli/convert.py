@@ -40,7 +40,7 @@ def _size(_ctx: click.Context, _param: click.Parameter, value: str | None) -> in
 
 
 @click.command(cls=WriteCommand)
-@click.argument("sources", metavar="SRC...", nargs=-1, required=True)
+@click.argument("sources", metavar="SRC...", nargs=-1)
 @click.argument("target", metavar="DST")
 @click.option("--to", required=True, metavar="FORMAT", help="What to write; see `annokit formats`.")
 @click.option("--from", "format", metavar="FORMAT", help="What SRC is, when it cannot be told.")
@@ -116,6 +116,8 @@ def command(
     from annokit.io.place import beside
     from annokit.shards import convert_shards
 
+    if not sources:
+        raise click.UsageError("Missing argument 'DST': name what to read, then what to write")
     if resume and shard_size is None:
         raise click.UsageError("--resume goes on with shards: give --shard-size, too")
     if shard_size is not None:

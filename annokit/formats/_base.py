@@ -11,6 +11,7 @@ import msgspec
 
 from annokit.dataset import Dataset
 from annokit.errors import UsageError
+from annokit.io.faults import decode_error
 from annokit.io.output import Staged
 from annokit.io.source import Source
 from annokit.run import Run
@@ -133,8 +134,12 @@ def parse_options(kind: type[_O], given: Mapping[str, Any], what: str) -> _O:
         for name, value in given.items()
         if value is not None
     }
+    known = f"options: {', '.join(kind.__struct_fields__) or 'none'}"
+    if unknown := [name for name in values if name not in kind.__struct_fields__]:
+        raise UsageError(f"{what}: no option is called {unknown[0]!r}", hint=known)
     try:
         return msgspec.convert(values, kind)
     except msgspec.ValidationError as error:
-        known = ", ".join(kind.__struct_fields__) or "none"
-        raise UsageError(f"{what}: {error}", hint=f"options: {known}") from error
+        told = decode_error(error)
+        option = str(told.where.path).removeprefix("$.")
+        raise UsageError(f"{what}: the option {option}: {told.problem}", hint=known) from error

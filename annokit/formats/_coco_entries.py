@@ -74,11 +74,14 @@ def entries(
 
 
 def _count_derived(drawn: Drawn, report: Report) -> None:
-    """The rectangles that nobody drew."""
+    """The rectangles that nobody drew, and the rotated ones that are rectangles no more."""
     pairs = zip(drawn.objects, drawn.kept, strict=True)
     derived = [type(one.geometry) is Box and not own for one, own in pairs].count(True)
     if derived:
         report.count("derived", "object:box", derived)
+    rotated = [type(one.geometry) for one in drawn.objects].count(RotatedBox)
+    if rotated:
+        report.note("as-polygon", "object:rotated_box", "a rotated box is a polygon in COCO", n=rotated)
 
 
 def _entry(

@@ -31,7 +31,7 @@ from annokit.formats._delta_table import (
 from annokit.formats._delta_write import DATA_ROWS
 from annokit.formats._parquet_write import ONTOLOGY as PARQUET_ONTOLOGY
 from annokit.io.output import Staged
-from annokit.io.place import address, check_place, destination, refused
+from annokit.io.place import OVERWRITE, address, check_place, destination, refused
 from annokit.io.swap import clear_leftovers, put_in_place, remove, staging_path
 from annokit.model import SCHEMA_VERSION, Ontology, dump, parse
 from annokit.report import Report
@@ -67,6 +67,7 @@ class DeltaPlace(Staged):
         report: Report,
         *,
         overwrite: bool,
+        source_name: str | None = None,
     ) -> None:
         if mode is not None and overwrite:
             raise UsageError(f"--overwrite and --mode {mode} do not go together", hint="give one of them")
@@ -75,6 +76,7 @@ class DeltaPlace(Staged):
         if not target:
             raise UsageError("expected a folder or an address to write to, got an empty name")
         self._mode, self._delete_missing, self._report = mode, delete_missing, report
+        self._source_name = source_name
         url = address(target)
         self._is_remote = url is not None
         self.target = PurePosixPath(url) if url else destination(target)
@@ -102,7 +104,7 @@ class DeltaPlace(Staged):
                 return None
             raise refused(self._place, "something is there, but no Delta table", hint="choose another folder")
         if self._mode is None and not overwrite:
-            hint = "--mode append or merge adds to it, --overwrite makes a version of these labels alone"
+            hint = f"--mode append or merge adds to it, {OVERWRITE} makes a version of these labels alone"
             raise refused(self._place, "it exists", hint=hint)
         return opened(self._place)
 
@@ -245,7 +247,7 @@ class DeltaPlace(Staged):
         said = {
             ONTOLOGY: dump(self._ontology(before)).decode(),
             VERSION: str(SCHEMA_VERSION),
-            "annokit.source": shown(self._report.source, 1000),
+            "annokit.source": shown(self._source_name or self._report.source, 1000),
         }
         return CommitProperties(custom_metadata=said, max_commit_retries=0)
 

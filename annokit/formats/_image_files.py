@@ -173,7 +173,7 @@ def split_folders(folders: Mapping[str, str], target: Path, report: Report) -> d
     for split in ("train", "val"):
         if split not in found:
             message = f"there is no {split} split; data.yaml repeats {first}, since a trainer insists on it"
-            report.note(f"no-{split}-split", "data_rows", message, lossy=is_odd)
+            report.note(f"no-{split}-split", "split", message, lossy=is_odd)
     folder = found.get(first, "images/train")
     (target / folder).mkdir(parents=True, exist_ok=True)
     return {"train": folder, "val": folder, **found}

@@ -79,7 +79,7 @@ def shape_json(
         return task
     if isinstance(payload, dict) and (as_read or any(key in payload for key in _PAYLOADS)):
         return payload
-    raise NoPlace(f"an import file has no place for a {shape.kind.replace('_', ' ')}")
+    raise NoPlace(f"an import file has no place for this shape: {shape.kind.replace('_', ' ')}")
 
 
 def _box_json(box: Box, kept: Mapping[str, Any]) -> dict[str, Any]:

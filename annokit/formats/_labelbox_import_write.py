@@ -15,7 +15,7 @@ from annokit.formats._labelbox_import_lines import LabelLines, WriteOptions, gro
 from annokit.formats._labelbox_shapes import NoPlace
 from annokit.formats._labelbox_write import count_classes
 from annokit.model import DataRow, Label, ObjectAnnotation, Ontology, Track
-from annokit.report import Census, census
+from annokit.report import Census, census, named_label
 from annokit.run import Run
 
 __all__ = ["write"]
@@ -61,7 +61,7 @@ class _Writer:
             why = "an import file does not say which annotations of a data row are of one label"
             self._run.report.note("one-label", "labels", why, example=row.name, n=together, lossy=True)
         for number, label in enumerate(row.labels):
-            place = f"{row.name} label {label.id}"
+            place = named_label(row, label)
             made = self._label(row, number, label, place, counts)
             lines += made
             if made:

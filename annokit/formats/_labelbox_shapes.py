@@ -199,7 +199,7 @@ def _other_json(shape: Geometry, kept: Mapping[str, Any]) -> dict[str, Any]:
         return shape.payload
     if {"mask", "composite_mask"} & kept.keys():
         return {}  # pixels that were read from the image the export points at
-    raise NoPlace(f"a Labelbox export has no place for a {shape.kind.replace('_', ' ')}")
+    raise NoPlace(f"a Labelbox export has no place for this shape: {shape.kind.replace('_', ' ')}")
 
 
 def _one_ring(shape: Polygon) -> Any:
@@ -255,7 +255,7 @@ def _geojson(shape: Geometry, kept: Mapping[str, Any]) -> Any:
         return {"type": "Point", "coordinates": [shape.x, shape.y]}
     if isinstance(shape, Unknown) and isinstance(shape.payload, dict) and "geojson" in shape.payload:
         return shape.payload["geojson"]
-    raise NoPlace(f"a map of Labelbox has no place for a {shape.kind.replace('_', ' ')}")
+    raise NoPlace(f"a map of Labelbox has no place for this shape: {shape.kind.replace('_', ' ')}")
 
 
 def _closed(ring: Any) -> list[list[float]]:

@@ -31,7 +31,7 @@ from annokit.model import (
     Relationship,
     Track,
 )
-from annokit.report import census
+from annokit.report import census, named_label
 from annokit.run import Run
 
 __all__ = ["write"]
@@ -130,9 +130,7 @@ class _Writer:
                 elif isinstance(one, ObjectAnnotation):
                     objects.append(object_json(one))
             except NoPlace as error:
-                self._run.report.lose_all(
-                    error.code, found, str(error), example=f"{row.name} label {label.id}"
-                )
+                self._run.report.lose_all(error.code, found, str(error), example=named_label(row, label))
                 continue
             self._run.report.count_all("written", found)
             if isinstance(one, ObjectAnnotation | Track):

@@ -36,7 +36,7 @@ from annokit.model import (
     Review,
     Track,
 )
-from annokit.report import census
+from annokit.report import census, named_label
 from annokit.run import Run
 
 __all__ = ["count_classes", "moment", "new_id", "review_json", "write"]
@@ -166,7 +166,7 @@ class _Writer:
                 self._place(one, block, frames, new_id(row.id, number, place))
             except NoPlace as error:
                 why = str(error)
-                self._run.report.lose_all("no-place", found, why, example=f"{row.name} label {label.id}")
+                self._run.report.lose_all("no-place", found, why, example=named_label(row, label))
                 continue
             self._run.report.count_all("written", found)
             if isinstance(one, ObjectAnnotation | Track):
@@ -203,11 +203,15 @@ class _Writer:
 def _note_left_behind(one: ObjectAnnotation, run: Run) -> None:
     left = [
         word
-        for word, found in (("a crowd", one.is_crowd), ("merged", one.sources), ("a box", one.box))
+        for word, found in (
+            ("its being a crowd", one.is_crowd),
+            ("what it was merged of", one.sources),
+            ("the box stated beside its shape", one.box),
+        )
         if found
     ]
     if left:
-        why = f"that an object is {' or '.join(left)} has no place in a Labelbox export"
+        why = f"a Labelbox export has no place for {' and '.join(left)}"
         run.report.note("object-details", f"object:{one.geometry.kind}", why, lossy=one.is_crowd)
 
 

@@ -121,7 +121,8 @@ def _shortest(pixels: Floats) -> Floats:
     `_same_text` says that it would be written as what was read.
     """
     coarse = np.round(pixels, 2)
-    return np.where(np.abs(coarse - pixels) <= 1e-3, coarse, np.round(pixels, 3))
+    short: Floats = np.where(np.abs(coarse - pixels) <= 1e-3, coarse, np.round(pixels, 3))
+    return short + 0.0  # what rounds to -0.0 is 0.0
 
 
 def _same_text(shares: Floats, others: Floats) -> Bools:

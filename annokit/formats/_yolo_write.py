@@ -74,7 +74,7 @@ _CHANGES = {
     "no-keypoints": ("it has no keypoints, so its box is written with all of them absent", True),
     "box-only": ("the detect task keeps the box of a shape, not the shape", True),
     "no-identity": ("training labels have no place for the track of an object", False),
-    "no-confidence": ("training labels have no place for a confidence", True),
+    "no-confidence": ("training labels have no place for a confidence (--confidence writes it)", True),
     "duplicate-row": ("the row is in its file already; Ultralytics drops one of them when training", False),
     "rounded": ("coordinates are shares of the image with a fixed number of decimals", False),
 }

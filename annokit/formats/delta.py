@@ -100,7 +100,14 @@ def _place(
 ) -> Staged:
     from annokit.formats._delta_place import DeltaPlace
 
-    return DeltaPlace(os.fspath(target), options.mode, options.delete_missing, report, overwrite=overwrite)
+    return DeltaPlace(
+        os.fspath(target),
+        options.mode,
+        options.delete_missing,
+        report,
+        overwrite=overwrite,
+        source_name=options.source_name,
+    )
 
 
 _PIECES = Pieces(make=_make, join=_join)

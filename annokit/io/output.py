@@ -17,6 +17,7 @@ from annokit.errors import UnsafeInput, Where, shown
 from annokit.io.lock import locked
 from annokit.io.place import (
     MARKER,
+    OVERWRITE,
     address,
     census,
     check_ours,
@@ -129,7 +130,7 @@ class StagedFile(Staged):
 
     def _check_free(self) -> None:
         if self.target.exists() and not self._overwrite:
-            raise refused(self.target, "it exists", hint="--overwrite replaces it")
+            raise refused(self.target, "it exists", hint=f"{OVERWRITE} replaces it")
 
     def start(self) -> None:
         """Make the folder it stands in."""
@@ -186,7 +187,7 @@ class StagedFolder(Staged):
         if not any(self.target.iterdir()):
             return
         if not self._overwrite:
-            raise refused(self.target, "it exists", hint="--overwrite replaces it")
+            raise refused(self.target, "it exists", hint=f"{OVERWRITE} replaces it")
         check_ours(self.target)
 
     def start(self) -> None:

@@ -14,6 +14,7 @@ from annokit.errors import InputError, OutputError, UsageError, Where, shown
 
 __all__ = [
     "MARKER",
+    "OVERWRITE",
     "address",
     "beside",
     "census",
@@ -32,6 +33,10 @@ __all__ = [
 
 MARKER = "_annokit.json"
 """In every folder annokit wrote: how many files each subfolder has. Only such a folder is ever replaced."""
+
+
+OVERWRITE = "--overwrite (in Python overwrite=True)"
+"""What hints call the option."""
 
 
 class _Marker(msgspec.Struct, omit_defaults=True):
@@ -167,7 +172,7 @@ def check_finished(folder: Path, name: str) -> None:
             raise InputError(
                 "only a part of it is there: a run is writing it, or was killed",
                 where=Where(name),
-                hint="write it again with --overwrite",
+                hint=f"write it again with {OVERWRITE}",
             )
 
 

@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 
 from annokit.errors import shown
 from annokit.io.output import Staged
-from annokit.io.place import MARKER, census, check_added, counted, marked, refused
+from annokit.io.place import MARKER, OVERWRITE, census, check_added, counted, marked, refused
 from annokit.io.remote import file_system, said_by
 from annokit.io.swap import remove
 
@@ -81,7 +81,7 @@ class RemoteFile(_Remote):
 
     def _check_free(self) -> None:
         if not self._overwrite and self._system.exists(self._key):
-            raise refused(self._url, "it exists", hint="--overwrite replaces it")
+            raise refused(self._url, "it exists", hint=f"{OVERWRITE} replaces it")
         if self._system.isdir(self._key):
             raise refused(self._url, "expected a file to write, got a folder")
 
@@ -105,7 +105,7 @@ class RemoteFolder(_Remote):
         if not found:
             return
         if not self._overwrite:
-            raise refused(self._url, "it exists", hint="--overwrite replaces it")
+            raise refused(self._url, "it exists", hint=f"{OVERWRITE} replaces it")
         marker = self._system.cat_file(f"{self._key}/{MARKER}") if MARKER in found else b""
         check_added(self._url, marker, counted(name for name in found if not name.endswith("/")))
 

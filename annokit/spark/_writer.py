@@ -19,7 +19,7 @@ from annokit.dataset import Dataset, Outline, RowKey
 from annokit.errors import OutputError, UsageError, Where, shown
 from annokit.formats import writer_of
 from annokit.io.output import StagedFolder, staged_folder
-from annokit.io.place import writing
+from annokit.io.place import OVERWRITE, writing
 from annokit.model import Asset, DataRow, ObjectAnnotation, Ontology, Tool, Track
 from annokit.report import Report
 from annokit.run import Run
@@ -148,7 +148,7 @@ def _placing(target: Path) -> Iterator[None]:
         with writing(target):
             yield
     except OutputError as error:
-        error.hint = error.hint and error.hint.replace("--overwrite", '.mode("overwrite")')
+        error.hint = error.hint and error.hint.replace(OVERWRITE, '.mode("overwrite")')
         raise
 
 

@@ -104,6 +104,7 @@ def test_every_command_explains_itself(name: str) -> None:
     [
         (["nope"], 2, "No such command 'nope'"),
         (["convert"], 2, "Missing argument"),
+        (["convert", "{coco}", "--to", "coco"], 2, "Missing argument 'DST'"),
         (["convert", "a", "b", "--to", "nope"], 3, "a: cannot read: No such file"),
         (["convert", "{coco}", "b", "--to", "nope"], 2, "no format is called 'nope'"),
         (["detect", "{nothing}"], 2, "looks like no known format"),

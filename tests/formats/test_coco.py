@@ -218,6 +218,9 @@ def test_shapes_from_elsewhere_open_in_pycocotools_with_the_right_pixels(tmp_pat
     assert masks[2].sum() > masks[2][:, :13].sum() > 30
     assert np.array_equal(masks[4].T.ravel(), np.repeat([0, 1, 0, 1, 0], [11, 3, 7, 3, 176]).astype(bool))
     assert report.kinds["object:box"]["derived"] == 1
+    assert [(loss.code, loss.kind, loss.count) for loss in report.losses if loss.kind.endswith("box")] == [
+        ("as-polygon", "object:rotated_box", 1)
+    ]
     assert [entry["id"] for entry in coco.dataset["annotations"]] == [1, 2, 3, 4, 5]
 
 

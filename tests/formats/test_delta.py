@@ -100,6 +100,7 @@ def test_written_appended_merged_and_read_as_it_was(table: Path) -> None:
 def test_before_and_after_a_correction(samples: Path, tmp_path: Path) -> None:
     table, export = tmp_path / "labels", annokit.read(samples / "street.ndjson")
     annokit.write(export, table, format="delta", labels="all", source_name="street")
+    assert delta.history(table)[0].source == "street"
 
     def corrected() -> Iterator[DataRow]:
         for number, one in enumerate(export):

@@ -20,6 +20,7 @@ from annokit.model import (
     Classification,
     DataRow,
     FrameRange,
+    Keypoints,
     Label,
     Mask,
     ObjectAnnotation,
@@ -256,6 +257,21 @@ def test_rows_from_elsewhere_come_back(tmp_path: Path) -> None:
     assert again["v"].labels[0].classifications[0].frames == (FrameRange(start=2, end=5),)
     assert again["s"].labels[0].classifications[0].frames == (FrameRange(start=2, end=5),)
     assert again["i"].labels[0].relationships[0].directed is False
+
+
+def test_what_is_said_beside_a_shape_is_named_for_what_it_is(tmp_path: Path) -> None:
+    box, drawn = Box(x=1, y=1, width=8, height=8), Polygon(coords=[(1, 1), (9, 1), (9, 9)])
+    objects = (
+        ObjectAnnotation(tool_name="car", geometry=drawn, box=box, is_crowd=True),
+        ObjectAnnotation(tool_name="car", geometry=Keypoints(coords=[(1, 1)], visibility=[2])),
+    )
+    row = DataRow(id="r", labels=(Label(annotations=objects),))
+    report = annokit.write([row], tmp_path / "out.ndjson", format="labelbox")
+    beside, lost = report.losses
+    why = "a Labelbox export has no place for its being a crowd and the box stated beside its shape"
+    assert beside.message == why
+    assert lost.message == "a Labelbox export has no place for this shape: keypoints"
+    assert lost.examples == ["r"]
 
 
 def test_what_has_no_place_is_named(tmp_path: Path) -> None:

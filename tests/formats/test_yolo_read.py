@@ -43,6 +43,13 @@ def objects(row: DataRow) -> list[ObjectAnnotation]:
     return row.labels[0].objects
 
 
+def test_a_box_at_the_border_begins_at_zero_not_at_minus_zero(tmp_path: Path) -> None:
+    folder = dataset(tmp_path / "in", "0 0.285714 .5 0.571429 .5\n")
+    Image.new("RGB", (7, 8)).save(folder / "images/train/a.jpg")
+    annokit.convert(folder, tmp_path / "out.json", to="coco")
+    assert '"bbox":[0.0,2.0,4.0,4.0]' in (tmp_path / "out.json").read_text()
+
+
 @pytest.mark.parametrize(
     "name",
     [

@@ -71,7 +71,12 @@ def test_an_error_leaves_everything_as_it_was(tmp_path, error, stage):
 def test_what_exists_is_refused_before_any_work(tmp_path, stage):
     target = tmp_path / "out"
     write(target, b"old") if stage is staged_file else fill(target, b"old")
-    with pytest.raises(OutputError, match=r"out: it exists \(--overwrite replaces it\)"), stage(target):
+    with (
+        pytest.raises(
+            OutputError, match=r"out: it exists \(--overwrite \(in Python overwrite=True\) replaces it\)"
+        ),
+        stage(target),
+    ):
         pytest.fail("the body must not run")
 
 
