@@ -114,12 +114,20 @@ print(list(annokit.read({str(tmp_path / "out")!r})) == rows, "pandas" in sys.mod
     assert done.stdout == "True False\n"
 
 
-def test_joining_parts_does_not_load_pandas(samples: Path, tmp_path: Path) -> None:
+def test_joining_parts_loads_neither_pandas_nor_what_computes(samples: Path, tmp_path: Path) -> None:
     code = f"""
 import sys, annokit
 from annokit import passes; passes.PART = 4096
 report = annokit.convert({str(samples / "street.ndjson")!r}, {str(tmp_path / "out")!r}, to="parquet")
-print(report.total("written", "data_rows"), "pandas" in sys.modules)"""
+print(report.total("written", "data_rows"), *{{"pandas", "pyarrow.compute"}}.intersection(sys.modules))"""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     rows = len((samples / "street.ndjson").read_text().splitlines())
-    assert done.stdout == f"{rows} False\n"
+    assert done.stdout == f"{rows}\n"
+
+
+@given(st.lists(st.tuples(st.none() | st.text(max_size=3), st.integers(0, 3)), max_size=8))
+def test_texts_are_repeated_as_arrow_takes_them(pairs: list[tuple[str | None, int]]) -> None:
+    texts, counts = pa.array([text for text, _ in pairs], pa.string()), np.array([n for _, n in pairs], int)
+    made = columns.repeated(texts, counts)
+    made.validate(full=True)
+    assert made.equals(texts.take(pa.array(np.repeat(np.arange(len(pairs)), counts))))
