@@ -183,7 +183,8 @@ def write(
     if verify:
         reader_of(format)  # what cannot be read again is said before anything is written
     if split and not writer.keeps_splits:
-        raise UsageError(f"{format} has no place for splits, got {split!r}", hint="write each split apart")
+        hint = "split to Parquet, and write each part of that with --where \"split = 'train'\""
+        raise UsageError(f"{format} has no place for splits, got {split!r}", hint=hint)
     account = Report(source=dataset.source, target=os.fspath(target))
     is_file = writer.target == "file" or (writer.target == "either" and Path(target).suffix == ".parquet")
     make: Callable[..., Staged] = file_at if is_file else folder_at
