@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from annokit_fast import _jit, text
+from annokit_fast import _jit, _text_words, text
 
 _GROUP = 10_000
 
@@ -24,6 +24,7 @@ def number_checks(total: int, seed: int) -> Iterator[tuple[str, Any, Any]]:
         count = min(_GROUP, total - start)
         words = [draw.choice(_WORDS)(draw) for _ in range(count)]
         yield "text.parse_rings", *_read(words)
+        yield "parse_rings without a kernel", *_read_short([_short(draw) for _ in range(count)])
         shares = np.array([draw.choice(_SHARES)(draw) for _ in range(2 * count)])
         yield "text.yolo_rings", *_written(shares, draw.randint(1, 15) if start % 2 else 6)
         values = np.array([draw.choice(_VALUES)(draw) for _ in range(2 * count)])
@@ -36,6 +37,14 @@ def _read(words: list[str]) -> tuple[Any, Any]:
     coords, _, _, plain = text.parse_rings(b"".join(texts), np.cumsum([0, *map(len, texts)]), math.inf)
     wanted = [float(word) for word, good in zip(words, plain.tolist(), strict=True) if good]
     return coords[:, 0].view(np.int64).tolist(), np.array(wanted).view(np.int64).tolist()
+
+
+def _read_short(words: list[str]) -> tuple[Any, Any]:
+    """The bits of numbers of up to 16 letters, as numpy reads them."""
+    buffer = ("[[" + ",".join([*words, *words]) + "]]").encode()
+    found = _text_words.rings(memoryview(buffer), np.array([0, len(buffer)]), math.inf)
+    assert found is not None
+    return found[0].view(np.int64).tolist(), np.array([*map(float, [*words, *words])]).view(np.int64).tolist()
 
 
 def _written(shares: np.ndarray, decimals: int) -> tuple[Any, Any]:
@@ -66,6 +75,13 @@ def _digits(draw: random.Random) -> str:
             + str(draw.randint(0, draw.choice([5, 30, 80, 330])))
         )
     return draw.choice(["", "-"]) + word
+
+
+def _short(draw: random.Random) -> str:
+    """A number of at most 15 digits, which need not all be of use."""
+    whole = str(draw.randrange(10 ** draw.randint(1, 14)))
+    places = "".join(draw.choices("0123456789", k=draw.randint(0, 15 - len(whole))))
+    return draw.choice(["", "-"]) * (whole != "0") + whole + ("." + places if places else "")
 
 
 def _halfway(draw: random.Random) -> str:
