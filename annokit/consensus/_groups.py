@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from annokit.consensus._score import row_clusters
+from annokit.consensus._clusters import row_clusters
 from annokit.consensus._submissions import Submission
 from annokit.consensus._texts import Stretch, span_of
 from annokit.similarity import Marked, Rules, similarities

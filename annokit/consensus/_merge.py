@@ -12,10 +12,11 @@ from msgspec.structs import replace
 from annokit.consensus._answers import VOTES, agreed_answers
 from annokit.consensus._ballots import Ballots, Subject, Verdict
 from annokit.consensus._boxes import enough
+from annokit.consensus._clusters import check_link
 from annokit.consensus._groups import Group, groups, stretched
 from annokit.consensus._joined import joined
 from annokit.consensus._methods import Method, check_method
-from annokit.consensus._score import UNSEEN, check_link
+from annokit.consensus._score import UNSEEN
 from annokit.consensus._shapes import Shaping, merged_shape
 from annokit.consensus._submissions import Submission, questions_of, submissions
 from annokit.consensus._texts import Stretch, span_of, stretches

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 import pyarrow as pa
 
 from annokit.consensus._people import annotators
-from annokit.consensus._score import Scores, score, unit_of
+from annokit.consensus._score import Scores, score
+from annokit.consensus._submissions import unit_of
 from annokit.dataset import Dataset
 from annokit.errors import UsageError
 

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from annokit.consensus._clusters import check_link, row_clusters
 from annokit.consensus._coefficients import Estimate, alpha
 from annokit.consensus._columns import ordered_sum
 from annokit.consensus._joined import over_joined
@@ -27,6 +28,7 @@ from annokit.consensus._submissions import (
     each_pair,
     key_of,
     submissions,
+    unit_of,
 )
 from annokit.dataset import Dataset
 from annokit.errors import UsageError
@@ -36,7 +38,7 @@ from annokit.run import Run
 from annokit.similarity import Marked, Rules, family_of, similarities
 from annokit.workers import Workers
 
-__all__ = ["Scores", "check_link", "row_clusters", "score", "unit_of"]
+__all__ = ["UNSEEN", "Scores", "score"]
 
 _FINE, _COUNT = 2.0**30, 2.0**-40
 """Scores are whole multiples of 2**-30 so that sums are exact; of equal sums the one with more pairs is best."""
@@ -436,47 +438,6 @@ def _add_units(
         for path, value in person.answers.items():
             text = value if isinstance(value, str) else "\n".join(sorted(value))
             found.units.append((" / ".join(path), unit_of(row.id, row.name), person.annotator, text))
-
-
-def unit_of(data_row_id: str, data_row: str) -> str:
-    """The unit a data row is: of several sources two may have one id, or one name."""
-    return f"{data_row_id}\n{data_row}"
-
-
-def check_link(link: float) -> None:
-    """Raise a UsageError unless a link is above 0, up to 1."""
-    if not 0.0 < link <= 1.0:
-        raise UsageError(f"expected a link above 0, up to 1, got {link}")
-
-
-def row_clusters(
-    people: Sequence[Submission], objects: Sequence[Marked], scores: NDArray[np.float64], link: float
-) -> list[list[tuple[int, int]]]:
-    """Which objects are the same thing: for each the places of annotator and object."""
-    from annokit_fast import agreement
-
-    if not objects:
-        return []
-    who = np.repeat(np.arange(len(people)), [len(person.objects) for person in people])
-    keys = [key_of(one) for one in objects]
-    order = sorted(range(len(objects)), key=lambda place: (keys[place], place))
-    ranks = np.unique(np.array([keys[place] for place in order], object), return_inverse=True)[1]
-    seen: dict[tuple[bytes, int], int] = {}
-    copies = []
-    for place in order:
-        copy = seen.get((keys[place], int(who[place])), 0)
-        seen[keys[place], int(who[place])] = copy + 1
-        copies.append(copy)
-    names = sorted({one.tool_name for one in objects})
-    classes = np.array([names.index(objects[place].tool_name) for place in order])
-    ordered = np.minimum(scores[np.ix_(order, order)], 1.0)
-    found = agreement.cluster(
-        ordered.ravel(), [0, len(order)], who[order], link, classes=classes, ranks=ranks, copies=copies
-    )
-    clusters: list[list[tuple[int, int]]] = [[] for _ in range(int(found.max()) + 1)]
-    for place, number in zip(order, found.tolist(), strict=True):
-        clusters[number].append((int(who[place]), place))
-    return clusters
 
 
 def _score_parity(

@@ -22,6 +22,7 @@ __all__ = [
     "option_of",
     "questions_of",
     "submissions",
+    "unit_of",
     "who",
 ]
 
@@ -130,3 +131,8 @@ def each_pair(found: Sequence[Submission], gold: Submission | None) -> Iterator[
         yield from ((i, at) for i in places if i != at)
         return
     yield from ((i, j) for i in places for j in places if i < j)
+
+
+def unit_of(data_row_id: str, data_row: str) -> str:
+    """The unit a data row is: of several sources two may have one id, or one name."""
+    return f"{data_row_id}\n{data_row}"
