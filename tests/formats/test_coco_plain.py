@@ -8,6 +8,7 @@ import pytest
 
 import annokit
 from annokit.errors import AnnokitError
+from annokit.formats._coco_wire import Annotation
 from annokit.model import Box, DataRow, Keypoints, ObjectAnnotation, Polygon
 from annokit.run import Run
 
@@ -101,6 +102,11 @@ def test_an_annotation_is_read_alike_alone_and_with_a_key_no_one_knows(name: str
     assert rows == careful
     assert faults == [[said.replace(', "mood"', "") for said in each] for each in same_faults]
     assert sum(len(row.labels[0].annotations) for row in rows) + sum(map(len, faults)) == 3
+
+
+def test_no_key_is_forgotten() -> None:
+    """A key the wire type gets has to be put beside the plain ones above, and so to keep from the short way."""
+    assert {*Annotation.__struct_fields__} - {"extra"} <= {key for one in BESIDE.values() for key in one}
 
 
 def test_a_plain_annotation_is_what_it_says() -> None:

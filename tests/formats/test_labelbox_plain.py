@@ -11,6 +11,7 @@ import annokit
 from annokit.formats import _labelbox_outline
 from annokit.formats._labelbox_objects import ObjectBuilder
 from annokit.formats._labelbox_outline import outline
+from annokit.formats._labelbox_wire import Object
 from annokit.io.source import Source
 from annokit.model import DataRow
 from annokit.run import Run
@@ -51,6 +52,10 @@ BESIDE: dict[str, Json] = {
     "a coloured mask": {"composite_mask": MASK},
     "a coloured mask with more": {"composite_mask": MASK | {"size": 4}},
     "a place": {"location": {"start": 1, "end": 2}},
+    "a place in a message": {
+        "conversational_location": {"message_id": "m", "location": {"start": 1, "end": 2}}
+    },
+    "another name": {"name": "van", "feature_id": "g", "feature_schema_id": "s", "value": "a_van"},
     "a map": {"geojson": {"type": "Point", "coordinates": [1, 2]}},
     "a message": {"selected_message": {"message_id": "m"}},
     "messages": {"selected_messages": []},
@@ -79,6 +84,12 @@ def test_the_short_way_makes_what_the_long_way_makes(beside: str, monkeypatch: p
     short = read(*objects, *SHAPES.values())
     monkeypatch.setattr(ObjectBuilder, "_plain_shapes", lambda _self, objects: [None] * len(objects))
     assert short == read(*objects, *SHAPES.values())
+
+
+def test_no_key_is_forgotten() -> None:
+    """A key the wire type gets has to be put beside the shapes above, and so to keep from the short way."""
+    known = {key for one in (*SHAPES.values(), *BESIDE.values()) for key in one}
+    assert {*Object.__struct_fields__} - {"extra"} <= known
 
 
 def test_the_usual_objects_go_the_short_way(monkeypatch: pytest.MonkeyPatch) -> None:
