@@ -19,7 +19,7 @@ from annokit.formats._coco_wire import POSITION
 from annokit.formats._coco_write import Categories, WriteOptions, image_entry
 from annokit.geometry import FARTHEST
 from annokit.geometry.pixels import drawable, images_only, pixels_of
-from annokit.io.names import SafeNames
+from annokit.io.names import NamesInTurn
 from annokit.io.output import write_many
 from annokit.model import Box, DataRow, Mask, MaskReference, ObjectAnnotation, Polygon, RotatedBox
 from annokit.report import Report, census, kind_of
@@ -42,7 +42,7 @@ def write(dataset: Dataset, target: Path, options: WriteOptions, run: Run) -> No
     report = run.report
     classes = Classes(dataset.ontology, merge_names=False)
     painter = _Painter(Categories(classes, options.ids), report)
-    names = SafeNames(lambda: ((key.name, key.id) for key in dataset.outline.keys))
+    names = NamesInTurn(lambda: ((key.name, key.id) for key in dataset.outline.keys))
     (target / FOLDER).mkdir(parents=True)
     annotations: list[bytes] = []
     ids = Ids()
@@ -55,9 +55,9 @@ def write(dataset: Dataset, target: Path, options: WriteOptions, run: Run) -> No
             image_id = ids.give(row.extra.get("coco", {}).get("id"), row.source)
             out.write(b",\n" * (index > 0) + identified(_ENCODER.encode(image_entry(row)), b"id", image_id))
             report.count("written", "data_rows")
+            name = str(Path(names.next(row.name, row.id)).with_suffix(".png"))
             found = painter.paint(row)
             if found is not None:
-                name = str(Path(names.name(row.name, row.id)).with_suffix(".png"))
                 write_many(target / FOLDER, [name], [_png(found[1])])
                 annotations.append(_ENCODER.encode(_annotation(row, image_id, name, found[0])))
         out.write(b'\n],\n"annotations":[\n')

@@ -29,7 +29,7 @@ from annokit.formats._ground_truth_places import (
     told,
 )
 from annokit.formats._ground_truth_sequences import FORMAT_NAME
-from annokit.io.names import SafeNames
+from annokit.io.names import NamesInTurn
 from annokit.io.output import write_many
 from annokit.model import (
     Annotation,
@@ -74,7 +74,7 @@ def write(dataset: Dataset, target: Path, options: WriteOptions, run: Run) -> No
         problem = f"expected an attribute name of letters, digits and hyphens, got {options.attribute!r}"
         raise UsageError(problem)
     classes = Classes(dataset.ontology)
-    names = SafeNames(lambda: ((key.name, key.id) for key in dataset.outline.keys))
+    names = NamesInTurn(lambda: ((key.name, key.id) for key in dataset.outline.keys))
     writer = _Writer(target, options, classes, Ids(dataset, classes), names, run)
     with (target / MANIFEST).open("wb") as out:
         for number, row in enumerate(dataset.rows(run)):
@@ -104,17 +104,20 @@ class _Writer:
         options: WriteOptions,
         classes: Classes,
         ids: Ids,
-        names: SafeNames,
+        names: NamesInTurn,
         run: Run,
     ) -> None:
         self._target, self._options, self._ids, self._names = target, options, ids, names
         self._report, self._limits = run.report, run.limits
+        self._name = ""
+        """What the files of the row at hand are called."""
         self.used: set[str] = set()
         """The classes of objects that were written."""
         self._has_boxes = any(tool.kind == "box" for tool in classes.tools)
 
     def line(self, row: DataRow, number: int) -> dict[str, Any]:
         """The members of one line."""
+        self._name = self._names.next(row.name, row.id)
         line = self._given(row, number)
         for label in row.labels:
             self._report.count("written", "labels")
@@ -283,7 +286,7 @@ class _Writer:
         if canvas is None:
             return None
         self.used.update(name for _, name, _ in canvas.classes)
-        name = f"{MASKS}/{PurePosixPath(self._names.name(row.name, row.id)).with_suffix('.png')}"
+        name = f"{MASKS}/{PurePosixPath(self._name).with_suffix('.png')}"
         write_many(self._target, [name], [canvas.png])
         colors = {
             str(number): {"class-name": tool, "hex-color": color_of(number), "confidence": confidence or 0}

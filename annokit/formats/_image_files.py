@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Annotated, Literal, TypeAlias
@@ -17,7 +16,7 @@ from annokit.formats._yolo_layout import IMAGE_SUFFIX, ImageName
 from annokit.formats._yolo_yaml import SPLITS
 from annokit.geometry.pixels import images_only
 from annokit.io.images import image_size
-from annokit.io.names import SafeNames, safe_name
+from annokit.io.names import Numbered, SafeNames, safe_name
 from annokit.io.photos import Photos
 from annokit.model import DataRow
 from annokit.report import Report, census
@@ -84,7 +83,7 @@ class Pages:
         answer_of: Callable[[DataRow], tuple[str, str]] | None = None,
     ) -> None:
         self._safe = SafeNames(lambda: _pairs(keys))
-        self._numbered = _Numbered()
+        self._numbered = Numbered()
         self._target, self._lines, self._images, self._report = target, names, images, report
         self._photos = photos
         self._folders: dict[str, str] = {}
@@ -200,22 +199,5 @@ def _image_name(name: str) -> str:
 
 def _pairs(keys: Iterable[RowKey]) -> Iterator[tuple[str, str]]:
     """What the file of each row is called, and what tells it from others of that name."""
-    numbered = _Numbered()
+    numbered = Numbered()
     return ((_image_name(key.name), numbered.next(key.name, key.id)) for key in keys)
-
-
-class _Numbered:
-    """Tells rows apart that share name and id, as rows of several sources may."""
-
-    def __init__(self) -> None:
-        self._seen: set[int] = set()
-        self._again: Counter[int] = Counter()
-
-    def next(self, name: str, id: str) -> str:
-        """The id, with a number from the second row of that name and id on."""
-        key = hash((name, id))
-        if key not in self._seen:
-            self._seen.add(key)
-            return id
-        self._again[key] += 1
-        return f"{id}\0{self._again[key]}"

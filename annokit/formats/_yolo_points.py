@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from msgspec.structs import replace
@@ -15,6 +16,9 @@ from annokit.model.base import Floats
 
 __all__ = ["corners", "poses"]
 
+_LARGEST = 1e9
+"""The largest coordinate of which GEOS surely makes a rectangle."""
+
 _NO_POINTS = Keypoints(coords=np.empty((0, 2)), visibility=np.empty(0, np.int8))
 
 
@@ -24,8 +28,8 @@ def corners(objects: Sequence[ObjectAnnotation], sizes: Floats, decimals: int) -
     lost: dict[int, str] = {}
     changed: list[tuple[int, str]] = []
     found: dict[int, Floats] = {}
-    for index, (one, size) in enumerate(zip(objects, sizes, strict=True)):
-        given, code = _four_corners(one)
+    four = _four_corners(objects)
+    for index, (one, (given, code), size) in enumerate(zip(objects, four, sizes, strict=True)):
         why = _reason(given, size, decimals)
         if why:
             lost[index] = why
@@ -40,15 +44,24 @@ def corners(objects: Sequence[ObjectAnnotation], sizes: Floats, decimals: int) -
     return Drawn(kept, values, 4 * np.arange(len(kept) + 1), lost, changed)
 
 
-def _four_corners(one: ObjectAnnotation) -> tuple[Floats, str]:
-    """The corners of an object, and the code of what had to be done to have four."""
-    geometry = one.geometry
-    if isinstance(geometry, RotatedBox):
-        return geometry.corners, ""
-    if isinstance(geometry, Box):
-        return outline_of(geometry).coords, "box-corners"
-    points = geometry.coords if isinstance(geometry, Polygon) else _mask_points(geometry)
-    return _smallest_rectangle(points), "rotated-only"
+def _four_corners(objects: Sequence[ObjectAnnotation]) -> list[tuple[Floats, str]]:
+    """The corners of each object, and the code of what had to be done to have four."""
+    outlines = [
+        geometry.coords if isinstance(geometry, Polygon) else _mask_points(geometry)
+        for one in objects
+        if not isinstance(geometry := one.geometry, Box | RotatedBox)
+    ]
+    rectangles = iter(_smallest_rectangles(outlines))
+    found: list[tuple[Floats, str]] = []
+    for one in objects:
+        geometry = one.geometry
+        if isinstance(geometry, RotatedBox):
+            found.append((geometry.corners, ""))
+        elif isinstance(geometry, Box):
+            found.append((outline_of(geometry).coords, "box-corners"))
+        else:
+            found.append((next(rectangles), "rotated-only"))
+    return found
 
 
 def _mask_points(geometry: object) -> Floats:
@@ -57,14 +70,30 @@ def _mask_points(geometry: object) -> Floats:
     return np.concatenate([*(ring for part in parts for ring in part), np.empty((0, 2))])
 
 
-def _smallest_rectangle(points: Floats) -> Floats:
-    """The rectangle of least area around points; as few points as it has where there is none."""
+def _smallest_rectangles(outlines: Sequence[Floats]) -> list[Floats]:
+    """The rectangle of least area around each of some sets of points; as few points as it has where there is none.
+
+    Of points far away GEOS makes no rectangle, and where areas are infinite what happens to lie in memory: these are
+    brought near first, by a power of two, which changes no digit.
+    """
     import shapely
 
-    if not np.isfinite(points).all() or covers_nothing(points):
-        return points
-    area = shapely.minimum_rotated_rectangle(shapely.MultiPoint(points))
-    return np.asarray(shapely.get_coordinates(area)[:4])
+    out = list(outlines)
+    scales: dict[int, float] = {}
+    for index, points in enumerate(outlines):
+        farthest = np.abs(points).max(initial=0.0)
+        scale = 2.0 ** -int(np.frexp(farthest)[1]) if farthest > _LARGEST else 1.0
+        if np.isfinite(points).all() and not covers_nothing(points * scale):
+            scales[index] = scale
+    if scales:
+        numbers = np.repeat(np.arange(len(scales)), [len(outlines[index]) for index in scales])
+        points = np.concatenate([outlines[index] * scale for index, scale in scales.items()])
+        areas = shapely.oriented_envelope(shapely.multipoints(points, indices=numbers))
+        coords, numbers = shapely.get_coordinates(areas, return_index=True)
+        firsts = np.searchsorted(numbers, np.arange(len(scales) + 1)).tolist()
+        for (index, scale), (start, end) in zip(scales.items(), pairwise(firsts), strict=True):
+            out[index] = coords[start : min(start + 4, end)] / scale
+    return out
 
 
 def _reason(points: Floats, size: Floats, decimals: int) -> str:

@@ -11,9 +11,10 @@ import os
 import re
 import unicodedata
 from array import array
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 
-__all__ = ["SafeNames", "collision_key", "local_name", "safe_name"]
+__all__ = ["NamesInTurn", "Numbered", "SafeNames", "collision_key", "local_name", "safe_name"]
 
 _LONGEST, _KEPT = 200, 150
 _SEPARATOR = re.compile(r"(?s)(?<=.)/(?=[^/])")
@@ -153,6 +154,47 @@ class SafeNames:
         found = _SUFFIX.search(safe)
         end = found.start() if found else len(safe)
         return f"{safe[:end]}~{_tail(original, discriminator):016x}"[: end + 1 + digits] + safe[end:]
+
+
+class Numbered:
+    """Tells rows apart that share name and id, as rows of several sources may."""
+
+    def __init__(self) -> None:
+        self._seen: set[int] = set()
+        self._again: Counter[int] = Counter()
+
+    def next(self, name: str, id: str) -> str:
+        """The id, with a number from the second row of that name and id on."""
+        key = hash((name, id))
+        if key not in self._seen:
+            self._seen.add(key)
+            return id
+        self._again[key] += 1
+        return f"{id}\0{self._again[key]}"
+
+
+class NamesInTurn:
+    """`SafeNames` of rows that are asked for one after the other, where several may have one name and one id.
+
+    Examples
+    --------
+    >>> names = NamesInTurn(lambda: [("a.jpg", "3"), ("b.jpg", "3"), ("a.jpg", "3")])
+    >>> names.next("a.jpg", "3"), names.next("b.jpg", "3"), names.next("a.jpg", "3")
+    ('a~.jpg', 'b.jpg', 'a~.jpg')
+    """
+
+    def __init__(self, pairs: Callable[[], Iterable[tuple[str, str]]]) -> None:
+        self._safe = SafeNames(lambda: _told_apart(pairs()))
+        self._numbered = Numbered()
+
+    def next(self, original: str, id: str) -> str:
+        """The final name of the next row."""
+        return self._safe.name(original, self._numbered.next(original, id) if self._safe.collide else id)
+
+
+def _told_apart(pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    numbered = Numbered()
+    return ((name, numbered.next(name, row_id)) for name, row_id in pairs)
 
 
 def _repeated(keys: Iterable[int]) -> set[int]:

@@ -212,3 +212,25 @@ def test_a_json_file_is_told_by_its_keys_as_by_a_closer_look(tmp_path: Path) -> 
         assert told(path) == told(odd), path
         found.add(told(path))
     assert len(found) > 5
+
+
+@pytest.mark.parametrize(
+    ("format", "folder"), [("ground-truth", "segmentation"), ("coco-panoptic", "panoptic")]
+)
+def test_rows_of_one_name_and_one_id_have_files_of_their_own(
+    format: str, folder: str, tmp_path: Path
+) -> None:
+    squares = [Polygon(coords=[(0, 0), (size, 0), (size, size), (0, size)]) for size in (4, 6)]
+    rows = [
+        DataRow(
+            id="3",
+            external_id="a.png",
+            asset=Asset(width=8, height=8),
+            labels=(Label(annotations=(ObjectAnnotation(tool_name="c", geometry=square),)),),
+        )
+        for square in squares
+    ]
+    annokit.write(rows, tmp_path / "o", format=format)
+    files = sorted((tmp_path / "o" / folder).iterdir())
+    assert len({file.read_bytes() for file in files}) == 2
+    assert all(file.name.startswith("a~") for file in files)

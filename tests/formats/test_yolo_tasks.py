@@ -18,6 +18,7 @@ from PIL import Image
 import annokit
 from annokit import Dataset, Report
 from annokit.errors import AnnokitError, UsageError
+from annokit.formats import _yolo_points
 from annokit.model import (
     Answer,
     Asset,
@@ -301,6 +302,16 @@ def test_no_obb_is_refused(
     report = write([row(*shapes)], target, task="obb")
     assert not Loaded(target, "obb").dropped
     assert report.total("written", "object:") == len(again(target))
+
+
+@pytest.mark.parametrize("far", [1e100, 1e200, 1e300])
+def test_the_rectangle_around_points_far_away_is_that_around_near_ones(far: float) -> None:
+    """Their squares are infinite, and GEOS compares areas: it gave what happened to lie in memory."""
+    near = np.array([(0.0, 0.0), (2.0, 1.0), (1.0, 3.0), (-1.0, 2.0), (0.5, 1.5)])
+    scale = 2.0 ** int(np.log2(far))
+    (expected,) = _yolo_points._smallest_rectangles([near])
+    for found in _yolo_points._smallest_rectangles([near * scale] * 20):
+        assert np.allclose(found / scale, expected)
 
 
 def test_corners_that_cannot_be_written_are_named(tmp_path: Path) -> None:
