@@ -11,7 +11,7 @@ import msgspec
 
 from annokit.dataset import Dataset
 from annokit.errors import UsageError
-from annokit.io.faults import decode_error
+from annokit.io.faults import worded
 from annokit.io.output import Staged
 from annokit.io.source import Source
 from annokit.run import Run
@@ -140,6 +140,4 @@ def parse_options(kind: type[_O], given: Mapping[str, Any], what: str) -> _O:
     try:
         return msgspec.convert(values, kind)
     except msgspec.ValidationError as error:
-        told = decode_error(error)
-        option = str(told.where.path).removeprefix("$.")
-        raise UsageError(f"{what}: the option {option}: {told.problem}", hint=known) from error
+        raise UsageError(f"{what}: the option {worded(error)}", hint=known) from error

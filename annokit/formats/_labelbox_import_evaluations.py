@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from annokit.formats._labelbox_shapes import NoPlace
+from annokit.io.faults import worded
 
 __all__ = ["evaluation_json"]
 
@@ -71,7 +72,7 @@ def evaluation_json(payload: Any) -> dict[str, Any] | None:
     try:
         found = msgspec.to_builtins(msgspec.convert(payload[key], wire))
     except msgspec.ValidationError as error:
-        raise NoPlace(f"an evaluation of a chat that the platform would refuse: {error}") from error
+        raise NoPlace(f"an evaluation of a chat that the platform would refuse: {worded(error)}") from error
     return {"messageEvaluationTask": {"format": form, "data": _camel(found)}}
 
 

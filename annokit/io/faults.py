@@ -10,7 +10,7 @@ from msgspec import Raw
 
 from annokit.errors import AnnokitError, DecodeError, LimitExceeded, Where, shown
 
-__all__ = ["BAD_JSON", "BadJson", "Spot", "decode_error", "spot_path", "told"]
+__all__ = ["BAD_JSON", "BadJson", "Spot", "decode_error", "spot_path", "told", "worded"]
 
 BAD_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What a msgspec decoder raises on bad input."""
@@ -56,6 +56,22 @@ def decode_error(
     if raw is not None and rest is None and problem.startswith("expected ") and ", got " not in problem:
         problem += f", got {_excerpt(raw)}"
     return DecodeError(problem, where=Where(path=path + (rest or "$")[1:]), code=code)
+
+
+def worded(error: BadJson) -> str:
+    """What a decoder raised in one line: where, and what was expected.
+
+    Examples
+    --------
+    >>> try:
+    ...     msgspec.convert({"file": 1}, msgspec.defstruct("Named", [("file", str)]))
+    ... except msgspec.ValidationError as error:
+    ...     print(worded(error))
+    file: expected str, got int
+    """
+    found = decode_error(error)
+    place = str(found.where.path).lstrip("$.")
+    return f"{place}: {found.problem}" if place else found.problem
 
 
 def told(error: AnnokitError | BadJson, path: str = "$") -> AnnokitError:

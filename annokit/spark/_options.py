@@ -15,7 +15,7 @@ from annokit import ontology as ontologies
 from annokit.errors import InputError, UsageError, Where, shown
 from annokit.formats import detect, get
 from annokit.io.archives import open_source
-from annokit.io.faults import BAD_JSON
+from annokit.io.faults import BAD_JSON, worded
 from annokit.io.remote import is_remote
 from annokit.model import Ontology, parse
 
@@ -60,7 +60,7 @@ def typed(kind: type[msgspec.Struct], given: Mapping[str, str], what: str) -> di
     try:
         made = msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:
-        raise UsageError(f"{what}: {error}") from error
+        raise UsageError(f"{what}: {worded(error)}") from error
     return {name: getattr(made, name) for name in values}
 
 

@@ -686,6 +686,12 @@ def test_an_evaluation_the_platform_would_refuse_is_named(tmp_path: Path) -> Non
     assert lines == []
     (loss,) = [loss for loss in report.losses if loss.kind == "object:unknown"]
     assert "ranked from 1 on" in loss.message
+    odd = {
+        "selected_message": {"message_id": "1", "model_config_name": "a", "parent_message_id": "0", "foo": 1}
+    }
+    marked = replace(best, geometry=Unknown(what="MessageSingleSelection", payload=odd))
+    _, report = written([DataRow(id="r", labels=(Label(annotations=(marked,)),))], tmp_path / "odd")
+    assert report.losses[0].message.endswith('the platform would refuse: unknown key "foo"')
 
 
 def test_what_stands_around_annotations_is_named(tmp_path: Path) -> None:
