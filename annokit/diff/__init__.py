@@ -136,7 +136,7 @@ def diff(
 
     Examples
     --------
-    >>> from annokit.model import Box
+    >>> from annokit.model import Box, Label
     >>> def row(name, x):
     ...     car = ObjectAnnotation(tool_name=name, geometry=Box(x=x, y=0, width=10, height=10))
     ...     return Dataset.from_rows([DataRow(id="r1", labels=(Label(annotations=(car,)),))])
