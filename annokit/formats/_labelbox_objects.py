@@ -70,7 +70,6 @@ class ObjectBuilder:
         self._rings = dict(zip(map(id, rings), shapes, strict=True))
         self._lines = dict(zip(map(id, lines), parse_points([one.line for one in lines]), strict=True))
         self._plain = dict(zip(map(id, objects), self._plain_shapes(objects), strict=True))
-        self._extras = _Extras()
 
     def object(self, one: wire.Object, asset: Asset) -> ObjectAnnotation:
         """The object.
@@ -83,7 +82,8 @@ class ObjectBuilder:
         shape: Geometry | None = self._plain[id(one)]
         space: Space = "pixel"
         if shape is not None:
-            extra = self._extras[one.annotation_kind]
+            kind = one.annotation_kind
+            extra = {} if kind is None else {NAME: {"annotation_kind": kind}}
         else:
             kept: dict[str, Any] = {}
             shape, space = self.shape(one, asset, kept)
@@ -177,14 +177,6 @@ def _plain_reference(mask: wire.Mask | None, colored: wire.CompositeMask | None)
     if colored is None and mask is not None and mask.extra is None:
         return MaskReference(uri=mask.url)
     return None
-
-
-class _Extras(dict[str | None, dict[str, Any]]):
-    """What is kept of a plain object, by its kind: records do not change, so the objects of a batch share it."""
-
-    def __missing__(self, kind: str | None) -> dict[str, Any]:
-        made = self[kind] = {} if kind is None else {NAME: {"annotation_kind": kind}}
-        return made
 
 
 def _sound(points: Floats | AnnokitError, key: str) -> Floats:

@@ -92,6 +92,15 @@ def test_no_key_is_forgotten() -> None:
     assert {*Object.__struct_fields__} - {"extra"} <= known
 
 
+def test_what_is_kept_of_an_object_is_its_own() -> None:
+    kind = {"annotation_kind": "ImageBoundingBox"}
+    (row,), _ = read(*[{"bounding_box": BOX} | kind] * 2)
+    first, second = row.labels[0].objects
+    assert first.extra == second.extra == {"labelbox": kind}
+    assert first.extra is not second.extra
+    assert first.extra["labelbox"] is not second.extra["labelbox"]
+
+
 def test_the_usual_objects_go_the_short_way(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ObjectBuilder, "_shape", None)
     rows, said = read(*SHAPES.values())
