@@ -10,20 +10,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from types import FunctionType
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, NamedTuple, ParamSpec, TypeVar, cast
 
 import numpy as np
 
-__all__ = ["is_busy", "jit", "jit_or", "jit_when_busy", "jit_when_drawing", "kernels", "lose_patience"]
+__all__ = ["is_busy", "jit", "jit_or", "jit_when_busy", "kernels", "lose_patience"]
 
 _Params = ParamSpec("_Params")
 _Result = TypeVar("_Result")
 
 _patience: float = 60_000
 """Numbers that kernels may still read as plain Python, at 0.2 to 2 us each, before it is time to compile."""
-
-_CALL = 10
-"""What a call of a twin in numpy counts for, however little it is given."""
 
 _MOST = 2_000_000
 """How many numbers a twin in numpy is given at most, since it takes several times their memory."""
@@ -50,20 +47,16 @@ def jit_when_busy(function: Callable[_Params, _Result]) -> Callable[_Params, _Re
     return _stand_in(function, weight=1)
 
 
-def jit_when_drawing(function: Callable[_Params, _Result]) -> Callable[_Params, _Result]:
-    """As `jit_when_busy`, for kernels that do as much with each vertex as others do with some twenty numbers."""
-    return _stand_in(function, weight=20)
-
-
 def jit_or(
-    twin: Callable[..., Any], share: float
+    twin: Callable[..., Any], share: float, *, call: float = 10, weight: int = 1
 ) -> Callable[[Callable[_Params, _Result]], Callable[_Params, _Result]]:
     """As `jit_when_busy`, for kernels whose twin in numpy is fast in itself.
 
-    Each number counts for `share` of one that a kernel reads as plain Python. Where the twin gives `NotImplemented`, the
-    kernel is asked.
+    Each number counts for `share` of one that a kernel reads as plain Python, and each call for `call` of them, however
+    little it is given. Where the twin gives `NotImplemented`, the kernel is asked: as plain Python while numbers count
+    for `weight` each, or compiled if that is 0.
     """
-    return lambda function: _stand_in(function, weight=1, twin=twin, share=share)
+    return lambda function: _stand_in(function, weight, _Twin(twin, share, call))
 
 
 def is_busy(numbers: float) -> bool:
@@ -87,24 +80,30 @@ def lose_patience() -> None:
     _patience = 0
 
 
+class _Twin(NamedTuple):
+    """A twin in numpy, and what its work counts for."""
+
+    function: Callable[..., Any]
+    share: float
+    call: float
+
+
 class _StandIn:
     """What a kernel's name holds until its module is handed to numba."""
 
-    def __init__(
-        self, function: FunctionType, weight: int, twin: Callable[..., Any] | None, share: float
-    ) -> None:
+    def __init__(self, function: FunctionType, weight: int, twin: _Twin | None) -> None:
         self.function = function
         self.weight = weight
         """What a number of its arguments counts for; 0 for what is always compiled."""
         self.twin = twin
-        self.share = share
         self.kernel: Any = None
 
     def __call__(self, *arguments: Any) -> Any:
         numbers = sum([argument.size for argument in arguments if isinstance(argument, np.ndarray)])
         with np.errstate(all="ignore"):  # as compiled code, which never warns
-            if self.twin is not None and numbers <= _MOST and not is_busy(_CALL + self.share * numbers):
-                result = self.twin(*arguments)
+            twin = self.twin
+            if twin is not None and numbers <= _MOST and not is_busy(twin.call + twin.share * numbers):
+                result = twin.function(*arguments)
                 if result is not NotImplemented:
                     return result
             if self.weight and not is_busy(self.weight * numbers):
@@ -115,13 +114,10 @@ class _StandIn:
 
 
 def _stand_in(
-    function: Callable[_Params, _Result],
-    weight: int,
-    twin: Callable[..., Any] | None = None,
-    share: float = 0.0,
+    function: Callable[_Params, _Result], weight: int, twin: _Twin | None = None
 ) -> Callable[_Params, _Result]:
     _registry.append((function.__module__, function.__qualname__))
-    return cast(Callable[_Params, _Result], _StandIn(cast(FunctionType, function), weight, twin, share))
+    return cast(Callable[_Params, _Result], _StandIn(cast(FunctionType, function), weight, twin))
 
 
 def _as_python(function: FunctionType) -> FunctionType:

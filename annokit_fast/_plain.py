@@ -12,28 +12,38 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["HEAVY", "LIGHT", "areas", "bounds", "check_sums", "has_good_polygons", "rle_areas", "strings"]
+__all__ = [
+    "HEAVY",
+    "LIGHT",
+    "Array",
+    "areas",
+    "bounds",
+    "check_sums",
+    "has_good_polygons",
+    "rle_areas",
+    "strings",
+]
 
-_Array = npt.NDArray[Any]
+Array = npt.NDArray[Any]
 
 LIGHT, HEAVY = 1 / 4000, 1 / 400
 """The work of a twin on one number, on the scale on which `text` has that of its own: kernels save 5 ns, or 50 ns."""
 
 
-def has_good_polygons(coords: _Array, rings: _Array, polygons: _Array, limit: float) -> Any:
+def has_good_polygons(coords: Array, rings: Array, polygons: Array, limit: float) -> Any:
     """Whether nothing is wrong; when something is, the kernel finds out."""
     good = _rise(rings, len(coords)) and _rise(polygons, len(rings) - 1)
     near = not coords.size or (coords.max() <= limit and coords.min() >= -limit)
     return True if good and near else NotImplemented
 
 
-def _rise(offsets: _Array, size: int) -> bool:
+def _rise(offsets: Array, size: int) -> bool:
     if not offsets.size or offsets[0] != 0 or offsets[-1] != size:
         return False
     return bool((offsets[1:] >= offsets[:-1]).all())
 
 
-def areas(coords: _Array, rings: _Array, polygons: _Array, out: _Array) -> None:
+def areas(coords: Array, rings: Array, polygons: Array, out: Array) -> None:
     """Areas of polygons: the first ring's minus the others'."""
     parts = np.abs(_signed_areas(coords, rings[polygons[0] : polygons[-1] + 1]))
     owners = np.repeat(np.arange(len(out)), np.diff(polygons))
@@ -41,7 +51,7 @@ def areas(coords: _Array, rings: _Array, polygons: _Array, out: _Array) -> None:
     out[:] = np.bincount(owners, parts, len(out))
 
 
-def _signed_areas(coords: _Array, rings: _Array) -> _Array:
+def _signed_areas(coords: Array, rings: Array) -> Array:
     """Shoelace sums around the first vertex, over the same four lanes as in the kernel."""
     sizes = np.diff(rings)
     filled = sizes > 0
@@ -58,13 +68,13 @@ def _signed_areas(coords: _Array, rings: _Array) -> _Array:
     return result
 
 
-def _lanes(starts: _Array, counts: _Array) -> _Array:
+def _lanes(starts: Array, counts: Array) -> Array:
     """For each vertex the lane its edge is added to: four a ring in turns, the first for what no four are left of.
 
     The first vertex, from which all is measured, and the last have no edge; what stands there goes to a lane of its own.
     """
     firsts = np.arange(0, 4 * len(starts), 4)
-    lanes: _Array = np.arange(counts.sum())
+    lanes: Array = np.arange(counts.sum())
     lanes -= np.repeat(starts + 1, counts)
     lanes &= 3
     lanes += np.repeat(firsts, counts)
@@ -76,7 +86,7 @@ def _lanes(starts: _Array, counts: _Array) -> _Array:
     return lanes
 
 
-def bounds(coords: _Array, rings: _Array, polygons: _Array, out: _Array) -> Any:
+def bounds(coords: Array, rings: Array, polygons: Array, out: Array) -> Any:
     """Boxes x1, y1, x2, y2 around all rings of polygons."""
     edges = rings[polygons]
     filled = edges[:-1] < edges[1:]
@@ -94,33 +104,33 @@ def bounds(coords: _Array, rings: _Array, polygons: _Array, out: _Array) -> Any:
     return None
 
 
-def check_sums(counts: _Array, offsets: _Array, heights: _Array, widths: _Array) -> int:
+def check_sums(counts: Array, offsets: Array, heights: Array, widths: Array) -> int:
     """Index of the first mask whose counts do not add up to its pixels, or -1."""
     bad = _sums(counts, offsets) != heights.astype(np.int64) * widths
     bad |= offsets[:-1] == offsets[1:]
     return int(np.argmax(bad)) if bad.any() else -1
 
 
-def rle_areas(counts: _Array, offsets: _Array, out: _Array) -> None:
+def rle_areas(counts: Array, offsets: Array, out: Array) -> None:
     """Foreground pixels of every mask."""
     out[:] = _sums(np.where(_places(counts, offsets) & 1, counts, 0), offsets)
 
 
-def _sums(counts: _Array, offsets: _Array) -> _Array:
+def _sums(counts: Array, offsets: Array) -> Array:
     totals = np.zeros(len(counts) + 1, np.int64)
     np.cumsum(counts, out=totals[1:])
-    sums: _Array = np.diff(totals[offsets])
+    sums: Array = np.diff(totals[offsets])
     return sums
 
 
-def _places(counts: _Array, offsets: _Array) -> _Array:
+def _places(counts: Array, offsets: Array) -> Array:
     """The place of each count in its mask."""
     places = np.arange(len(counts))
     places[offsets[0] : offsets[-1]] -= np.repeat(offsets[:-1], np.diff(offsets))
     return places
 
 
-def strings(counts: _Array, offsets: _Array) -> tuple[_Array, _Array]:
+def strings(counts: Array, offsets: Array) -> tuple[Array, Array]:
     """COCO's text of counts: from the fourth on the difference to two before, five bits a character."""
     left = counts.astype(np.int64)
     left[2:] -= counts[:-2]

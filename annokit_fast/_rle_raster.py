@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from annokit_fast._jit import jit, jit_when_drawing
+from annokit_fast import _plain_raster
+from annokit_fast._jit import jit, jit_or
 
 
 @jit
@@ -208,7 +209,7 @@ def _reach(coords, axis, limits):
     return min(np.int64(far) + 2, most)
 
 
-@jit_when_drawing
+@jit_or(_plain_raster.coco_rings, share=0.5, call=50, weight=0)
 def coco_rings(coords, ring_offsets, heights, widths):
     """Counts and offsets of every ring by the coco rule, each in its own image."""
     n = ring_offsets.size - 1
