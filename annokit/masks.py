@@ -37,7 +37,7 @@ def mask_requests(dataset: Dataset, *, limits: Limits = DEFAULT_LIMITS) -> Itera
     >>> mask = ObjectAnnotation(tool_name="car", geometry=MaskReference(uri="https://example.com/m1"))
     >>> row = DataRow(id="r1", labels=(Label(annotations=(mask, mask)),))
     >>> [request.file for request in mask_requests(Dataset.from_rows([row]))]
-    ['m1~263e00887892c38b.png']
+    ['m1~47f61d10f3063284.png']
     """
     seen = set()
     for row in dataset.rows(Run(on_error="skip", limits=limits)):

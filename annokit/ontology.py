@@ -9,8 +9,9 @@ Examples
 ...     tools=[tool("car", "box", questions=[radio("colour", ["red", "blue"], required=True)])],
 ...     questions=[checklist("weather", ["dry", option("wet", [text("how much")])])],
 ... )
->>> parse(to_json(made)) == made
-True
+>>> again = parse(to_json(made))  # the platform wants a colour for each tool
+>>> again.tools[0].color, again.classifications == made.classifications
+('#ff0000', True)
 >>> ontology().tools
 ()
 """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib
 import io
 import re
 import shlex
@@ -22,6 +24,14 @@ from tests.conftest import ROOT
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 BLOCK = re.compile(r"^```(python|console)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+
+
+MODULES = [
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    for package in ("annokit", "annokit_fast")
+    for path in sorted((ROOT / package).rglob("*.py"))
+    if path.name != "__main__.py" and ">>> " in path.read_text()
+]
 
 
 def blocks(page: Path) -> list[tuple[str, str]]:
@@ -45,6 +55,15 @@ def run_command(line: str) -> None:
     assert words[0] == "annokit"
     result = CliRunner().invoke(app, words[1:])
     assert result.exit_code == 0, f"{line}\n{result.output}\n{result.exception!r}"
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_examples_of_docstrings_give_what_they_say(name: str) -> None:
+    said = io.StringIO()
+    runner = doctest.DocTestRunner()
+    for example in doctest.DocTestFinder().find(importlib.import_module(name), name):
+        runner.run(example, out=said.write)
+    assert runner.summarize(verbose=False).failed == 0, said.getvalue()
 
 
 @pytest.mark.usefixtures("desk")

@@ -39,7 +39,7 @@ def color_of(number: int) -> str:
     """The colour of the n-th class of an image, each its own: ``#rrggbb``; 0 is the background.
 
     >>> color_of(0), color_of(1), color_of(11)
-    ('#ffffff', '#2ca02c', '#0b0b4e')
+    ('#ffffff', '#2ca02c', '#0b0beb')
     """
     if number == 0:
         return "#ffffff"

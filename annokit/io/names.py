@@ -180,7 +180,7 @@ class NamesInTurn:
     --------
     >>> names = NamesInTurn(lambda: [("a.jpg", "3"), ("b.jpg", "3"), ("a.jpg", "3")])
     >>> names.next("a.jpg", "3"), names.next("b.jpg", "3"), names.next("a.jpg", "3")
-    ('a~.jpg', 'b.jpg', 'a~.jpg')
+    ('a~7701b4e2.jpg', 'b.jpg', 'a~29fb8050.jpg')
     """
 
     def __init__(self, pairs: Callable[[], Iterable[tuple[str, str]]]) -> None:

@@ -23,7 +23,7 @@ def look_of(one: Marked) -> bytes:
 
     >>> from annokit.model import Box
     >>> look_of(ObjectAnnotation(tool_name="car", geometry=Point(x=1, y=2)))
-    b'[{"kind":"point","x":1.0,"y":2.0},null,null,"pixel"]'
+    b'[{"type":"point","x":1,"y":2},null,null,"pixel"]'
     """
     if isinstance(one, Track):
         shape = [one.kind, one.frames, one.values, one.offsets, one.segments, one.masks]

@@ -89,7 +89,7 @@ def frame_of(row: DataRow, frame: int, *, limits: Limits = DEFAULT_LIMITS) -> Da
     --------
     >>> from annokit.model import Asset
     >>> frame_of(DataRow(id="a.mp4", asset=Asset(media_type="video", frame_count=2)), 1).name
-    'a.mp4/000002.jpg'
+    'a/000002.jpg'
     """
     if row.asset.media_type != "video":
         raise UsageError(f"only videos have frames, and {shown(row.name)} is of type {row.asset.media_type}")
