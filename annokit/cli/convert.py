@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,9 @@ from annokit.cli._options import WriteCommand, check_options, workers_option
 from annokit.cli._output import progress, say, say_json
 from annokit.cli._report import say_report
 from annokit.errors import number_of
+
+if TYPE_CHECKING:
+    from annokit.report import Report
 
 __all__ = ["command"]
 
@@ -26,6 +29,9 @@ def _renames(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ..
         raise click.BadParameter("expected OLD=NEW")
     return {old: new for old, _, new in pairs}
 
+
+_AROUND = ("data_rows", "labels", "categories", "keyframes")
+"""Kinds that are no annotations."""
 
 _UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30}
 
@@ -135,7 +141,15 @@ def command(
     elif not quiet:
         say_report(account)
         say(f"written to {target}, report in {report or beside(target, '.report.json')}")
+        if _is_in_vain(account):
+            say("none of the annotations is in it: see above why")
         if put_aside:
             where = beside(target, ".quarantine.ndjson" if shard_size is None else "/*.quarantine.ndjson")
             say(f"{number_of(put_aside, 'record')} put aside, each with its reason, in {where}")
     return 1 if put_aside or account.total("skipped") else 0
+
+
+def _is_in_vain(account: Report) -> bool:
+    """Whether annotations were read, and none was written or merged into another."""
+    rows = [row for kind, row in account.kinds.items() if kind not in _AROUND]
+    return any(row["read"] for row in rows) and not any(row["written"] + row["merged"] for row in rows)

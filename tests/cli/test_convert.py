@@ -62,6 +62,15 @@ def test_the_account_is_printed(samples: Path, target: Path) -> None:
     assert all(line == line.rstrip() for line in lines)
 
 
+def test_an_output_without_annotations_is_said_to_be_one(source: Path, target: Path, tmp_path: Path) -> None:
+    vain = "none of the annotations is in it"
+    assert vain in convert(source, tmp_path / "m", "--to", "mot").stdout
+    assert vain in convert(source, target, "--to", "coco", "--where", "name = 'none'").stdout
+    assert vain not in convert(source, target, "--to", "coco", "--overwrite").stdout
+    source.write_text(json.dumps(document()))
+    assert vain not in convert(source, target, "--to", "coco", "--overwrite").stdout
+
+
 def test_the_report_as_json_and_nothing_at_all(source: Path, target: Path, tmp_path: Path) -> None:
     report = tmp_path / "my.json"
     done = convert(source, target, "--to", "coco", "--json", "--report", report)
