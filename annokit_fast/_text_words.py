@@ -117,6 +117,9 @@ def _cut(places: Array, offsets: Array) -> bool:
 def _stands(letters: Array, starts: Array, stops: Array, what: bytes) -> Array:
     """Where it is just this that stands from the one place to the other."""
     found: Array = stops - starts == len(what)
+    if len(what) == 1:
+        found &= letters[starts] == ord(what)
+        return found
     found &= _words(letters, starts) & ~_LAST[max(8 - len(what), 0)] == _word(what)
     if len(what) > 8:
         found &= _words(letters, stops - 8) == _word(what[-8:])
