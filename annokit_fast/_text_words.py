@@ -135,7 +135,7 @@ def _words(letters: Array, places: Array) -> Any:
     window: Array = np.ndarray(
         (len(letters) - 7,), "V8", letters, 0, (1,)
     )  # V8 need not be aligned, as integers do
-    return window[places].view(np.uint64)
+    return window[places].view("<u8")
 
 
 def _numbers(text: memoryview, limit: float) -> _Numbers | None:

@@ -130,6 +130,22 @@ def test_short_numbers_are_read_as_python_reads_them(rings, comma):
     assert np.vstack([coords, coords]).size == len(expected)
 
 
+@given(st.lists(st.lists(shorts, max_size=6), min_size=1, max_size=6), st.sampled_from([" ", "  ", "\t"]))
+@example([["0", "0.5", "1.25"], [], ["12", "-3.5"]], " ")
+@example([["5"]], " ")
+def test_lines_of_numbers_are_read_as_python_reads_them_or_not_at_all(rows, blank):
+    found = text.parse_lines("\n".join(blank.join(row) for row in rows).encode())
+    words = [word for row in rows for word in row]
+    if found is not None:
+        assert found[0].tobytes() == np.array([*map(float, words)]).tobytes()
+        assert found[1].tolist() == [len(row) for row in rows]
+    else:
+        plain = all(
+            len(word.lstrip("-")) <= 16 and word == repr(float(word)).removesuffix(".0") for word in words
+        )
+        assert blank == "\t" or len(words) < 2 or not plain or "-0" in words
+
+
 PLAIN = (
     b"[[1,2,3.5,4]]",
     b"[[10.25,-2],[0.5,7]]",
