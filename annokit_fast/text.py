@@ -137,7 +137,7 @@ def parse_points(buffer: Any, offsets: Any, limit: float = LARGEST) -> tuple[Arr
 
 
 def parse_lines(buffer: Any) -> tuple[Array, Array] | None:
-    r"""Lines of numbers and blanks, as YOLO has labels; None for a text with anything else in it, or fewer than two.
+    r"""Lines of numbers and blanks, as YOLO has labels; None for a text with anything else in it, or with fewer than two.
 
     Parameters
     ----------
