@@ -21,6 +21,8 @@ Spot: TypeAlias = "str | tuple[Spot, object]"
 """A JSON path that is only written out when something is wrong there: the spot around it and the key."""
 
 _MESSAGE = re.compile(r"(?s)(.*?)(?: - at (`key` in )?`(\$.*)`)?")
+_NOT_UTF_8 = "Invalid UTF-8"
+"""What msgspec says from 0.23 on; before, Python said it."""
 _REPHRASED = (
     (re.compile(r"JSON is malformed: "), "not valid JSON: "),
     (re.compile(r"Input data was truncated"), "not valid JSON: it ends too early"),
@@ -47,7 +49,7 @@ def decode_error(
     """
     if isinstance(error, RecursionError):
         return LimitExceeded("the JSON is nested too deeply to be decoded", where=Where(path=path))
-    if isinstance(error, UnicodeDecodeError):
+    if isinstance(error, UnicodeDecodeError) or str(error).startswith(_NOT_UTF_8):
         return _encoding_error(error, path, raw)
     found = _MESSAGE.fullmatch(str(error))
     text, key, rest = found.groups() if found else (str(error), None, None)
@@ -79,14 +81,16 @@ def told(error: AnnokitError | BadJson, path: str = "$") -> AnnokitError:
     return error if isinstance(error, AnnokitError) else decode_error(error, path)
 
 
-def _encoding_error(error: UnicodeDecodeError, path: str, raw: bytes | Raw | None) -> DecodeError:
+def _encoding_error(error: BadJson, path: str, raw: bytes | Raw | None) -> DecodeError:
     """Bytes that are not UTF-8, with their place in `raw`: the exception only knows it inside one string."""
     try:
         str(b"" if raw is None else memoryview(raw), "utf-8")
     except UnicodeDecodeError as placed:
         error = placed
-    problem = f"expected UTF-8, got byte 0x{error.object[error.start]:02x} at byte {error.start}"
-    return DecodeError(problem, where=Where(path=path), code="bad-encoding")
+    got = "other bytes"
+    if isinstance(error, UnicodeDecodeError):
+        got = f"byte 0x{error.object[error.start]:02x} at byte {error.start}"
+    return DecodeError(f"expected UTF-8, got {got}", where=Where(path=path), code="bad-encoding")
 
 
 def _rephrased(text: str) -> str:
