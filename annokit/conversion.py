@@ -12,6 +12,7 @@ from annokit.dataset import Dataset, chained
 from annokit.errors import AccountingError, InputError, UsageError
 from annokit.formats import detect as detect_format
 from annokit.formats import parse_options, reader_of, writer_of
+from annokit.formats._base import Options, Writer
 from annokit.io.archives import open_source
 from annokit.io.gc import rare_gc
 from annokit.io.limits import DEFAULT_LIMITS, Limits
@@ -174,10 +175,7 @@ def write(
     Report
         The account, already checked.
     """
-    if not isinstance(dataset, Dataset):
-        if isinstance(dataset, DataRow):
-            raise UsageError("expected a dataset or a list of data rows, got one data row")
-        dataset = Dataset.from_rows(list(dataset))
+    dataset = _as_dataset(dataset)
     writer = writer_of(format)
     given = parse_options(writer.options, options, f"writing {format}")
     if verify:
@@ -186,10 +184,7 @@ def write(
         hint = "split to Parquet, and write each part of that with --where \"split = 'train'\""
         raise UsageError(f"{format} has no place for splits, got {split!r}", hint=hint)
     account = Report(source=dataset.source, target=os.fspath(target))
-    is_file = writer.target == "file" or (writer.target == "either" and Path(target).suffix == ".parquet")
-    make: Callable[..., Staged] = file_at if is_file else folder_at
-    if writer.place is not None:
-        make = partial(writer.place, options=given, report=account)
+    make = _maker(writer, target, given, account)
     place = make(target, overwrite=overwrite, sources=dataset.paths)
     put_aside = file_at(
         beside(target, ".quarantine.ndjson"), overwrite=overwrite, sources=dataset.paths, optional=True
@@ -228,6 +223,24 @@ def write(
             _verify(place.path, place.format or format, account)
         told.path.write_text(account.to_json(), encoding="utf-8", errors="backslashreplace")
     return account
+
+
+def _as_dataset(rows: Dataset | Iterable[DataRow]) -> Dataset:
+    if isinstance(rows, Dataset):
+        return rows
+    if isinstance(rows, DataRow):
+        raise UsageError("expected a dataset or a list of data rows, got one data row")
+    return Dataset.from_rows(list(rows))
+
+
+def _maker(
+    writer: Writer[Any], target: str | os.PathLike[str], options: Options, account: Report
+) -> Callable[..., Staged]:
+    """What makes the output's place: a file, a folder, or a place of the format's own."""
+    if writer.place is not None:
+        return partial(writer.place, options=options, report=account)
+    is_file = writer.target == "file" or (writer.target == "either" and Path(target).suffix == ".parquet")
+    return file_at if is_file else folder_at
 
 
 def check_readable(account: Report) -> None:
