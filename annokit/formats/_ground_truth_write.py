@@ -111,13 +111,15 @@ class _Writer:
         self._report, self._limits = run.report, run.limits
         self._name = ""
         """What the files of the row at hand are called."""
+        self._painted = 0
+        """How many it has by now."""
         self.used: set[str] = set()
         """The classes of objects that were written."""
         self._has_boxes = any(tool.kind == "box" for tool in classes.tools)
 
     def line(self, row: DataRow, number: int) -> dict[str, Any]:
         """The members of one line."""
-        self._name = self._names.next(row.name, row.id)
+        self._name, self._painted = self._names.next(row.name, row.id), 0
         line = self._given(row, number)
         for label in row.labels:
             self._report.count("written", "labels")
@@ -286,7 +288,9 @@ class _Writer:
         if canvas is None:
             return None
         self.used.update(name for _, name, _ in canvas.classes)
-        name = f"{MASKS}/{PurePosixPath(self._name).with_suffix('.png')}"
+        self._painted += 1
+        folder = MASKS if self._painted == 1 else f"{MASKS}-{self._painted}"
+        name = f"{folder}/{PurePosixPath(self._name).with_suffix('.png')}"
         write_many(self._target, [name], [canvas.png])
         colors = {
             str(number): {"class-name": tool, "hex-color": color_of(number), "confidence": confidence or 0}

@@ -386,6 +386,21 @@ def test_painted_labels_become_masks_and_go_back(palette: bool, tmp_path: Path) 
     assert line["seg-ref-metadata"]["internal-color-map"]["2"]["class-name"] == "road"
 
 
+def test_two_painted_labels_of_a_row_have_files_of_their_own(tmp_path: Path) -> None:
+    painted = [Mask(counts=[start, 10, 90 - start], height=10, width=10) for start in (5, 40)]
+    labels = tuple(
+        Label(
+            annotations=(ObjectAnnotation(tool_name="car", geometry=mask),),
+            extra={NAME: {"attribute": attribute}},
+        )
+        for mask, attribute in zip(painted, ("first", "adjusted"), strict=True)
+    )
+    row = DataRow(id="r", external_id="a.jpg", asset=Asset(width=10, height=10), labels=labels)
+    annokit.write([row], tmp_path / "out", format=NAME, labels="all", verify=True)
+    (again,) = annokit.read(tmp_path / "out")
+    assert [label.objects[0].geometry for label in again.labels] == painted
+
+
 def test_a_reference_that_is_nowhere_goes_back_as_it_came(tmp_path: Path) -> None:
     job = painted_job(tmp_path / "job", palette=True)
     manifest = job / "manifests" / "output" / "output.manifest"
