@@ -20,13 +20,33 @@ if TYPE_CHECKING:
     from annokit.io.limits import Limits
     from annokit.io.source import Source
 
-__all__ = ["ReadCommand", "WriteCommand", "check_options", "open_dataset", "workers_option"]
+__all__ = [
+    "ReadCommand",
+    "WriteCommand",
+    "check_options",
+    "from_option",
+    "of_formats",
+    "open_dataset",
+    "workers_option",
+]
 
 _FORMATS, _LIMITS = "Options of formats", "Limits"
 _PLAIN = "annokit.no-options-of-formats"
 """Set where no option of a format was given, so that no format has to be imported to tell its options."""
 _TYPES = {"flag": bool, "integer": int, "number": float}
 
+
+def _formats(_ctx: click.Context, _param: click.Parameter, given: str) -> list[str]:
+    from annokit.formats import NAMES
+
+    return [name for name in NAMES if name.startswith(given)]
+
+
+of_formats: dict[str, Any] = {"metavar": "FORMAT", "shell_complete": _formats}
+"""Of an option that names a format: a shell completes it."""
+
+from_option = click.option("--from", "format", **of_formats, help="What SRC is, when it cannot be told.")
+"""Of every command that reads."""
 
 workers_option = click.option(
     "--workers",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from annokit.cli._options import ReadCommand, open_dataset, workers_option
+from annokit.cli._options import ReadCommand, from_option, open_dataset, workers_option
 from annokit.cli._output import progress, say, say_json, say_table
 from annokit.cli._report import say_losses
 from annokit.errors import UsageError, number_of
@@ -54,7 +54,7 @@ def _common(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--json", "as_json", is_flag=True, callback=_one_of_both, help="Print everything as JSON."
         ),
-        click.option("--from", "format", metavar="FORMAT", help="What SRC is, when it cannot be told."),
+        from_option,
         click.argument("sources", metavar="SRC...", nargs=-1, required=True),
     ):
         function = decorate(function)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from annokit.cli._options import ReadCommand, open_dataset, workers_option
+from annokit.cli._options import ReadCommand, from_option, open_dataset, workers_option
 from annokit.cli._output import progress, say, say_json, say_table
 from annokit.cli._report import kind_order, say_losses
 
@@ -22,7 +22,7 @@ _MOST = 30
 
 @click.command(cls=ReadCommand)
 @click.argument("sources", metavar="SRC...", nargs=-1, required=True)
-@click.option("--from", "format", metavar="FORMAT", help="What SRC is, when it cannot be told.")
+@from_option
 @workers_option
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def command(

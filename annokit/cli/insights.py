@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import click
 from msgspec import structs
 
-from annokit.cli._options import ReadCommand, open_dataset, workers_option
+from annokit.cli._options import ReadCommand, from_option, open_dataset, workers_option
 from annokit.cli._output import progress, say, say_json
 from annokit.errors import InputError, UsageError, shown
 
@@ -48,7 +48,7 @@ def _goal(_ctx: click.Context, _param: click.Parameter, value: str | None) -> in
     type=click.Choice(["athena", "duckdb", "spark"]),
     help="Print tables and views as SQL. SRC is then the job's folder there; nothing is read.",
 )
-@click.option("--from", "format", metavar="FORMAT", help="What SRC is, when it cannot be told.")
+@from_option
 @click.option("--since", metavar="DATE", help="Leave out what was submitted before, as 2024-03-01.")
 @click.option("--time-zone", metavar="ZONE", help="Whose days are counted. [default: UTC]")
 @click.option(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from annokit.cli._options import ReadCommand, open_dataset
+from annokit.cli._options import ReadCommand, from_option, open_dataset
 from annokit.cli._output import say
 from annokit.errors import number_of
 
@@ -24,7 +24,7 @@ def command() -> None:
 @command.command("list", cls=ReadCommand)
 @click.argument("sources", metavar="SRC...", nargs=-1, required=True)
 @click.option("-o", "--output", required=True, metavar="FILE", help="The CSV to write: url, file.")
-@click.option("--from", "format", metavar="FORMAT", help="What SRC is, when it cannot be told.")
+@from_option
 @click.option("--overwrite", is_flag=True, help="Replace FILE.")
 def list_(
     sources: tuple[str, ...],

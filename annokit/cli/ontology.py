@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from annokit.cli._options import ReadCommand, open_dataset
+from annokit.cli._options import ReadCommand, from_option, open_dataset
 from annokit.cli._output import say
 from annokit.errors import number_of
 
@@ -19,7 +19,7 @@ __all__ = ["command"]
 @click.command(cls=ReadCommand)
 @click.argument("sources", metavar="SRC...", nargs=-1, required=True)
 @click.option("-o", "--output", required=True, metavar="FILE", help="The ontology JSON to write.")
-@click.option("--from", "format", metavar="FORMAT", help="What SRC is, when it cannot be told.")
+@from_option
 @click.option("--overwrite", is_flag=True, help="Replace FILE.")
 def command(
     sources: tuple[str, ...],

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from annokit.cli._options import ReadCommand, open_dataset, workers_option
+from annokit.cli._options import ReadCommand, from_option, open_dataset, workers_option
 from annokit.cli._output import progress, say, say_json
 from annokit.errors import number_of
 
@@ -25,7 +25,7 @@ __all__ = ["command"]
     type=click.Choice(["yolo", "coco", "labelbox"]),
     help="Also say what the usual tools of this format would drop or refuse.",
 )
-@click.option("--from", "format", metavar="FORMAT", help="What SRC is, when it cannot be told.")
+@from_option
 @click.option("--image-dir", metavar="DIR", help="Look for every image here, and compare its size.")
 @click.option("--ontology", metavar="FILE", help="Compare with this ontology of Labelbox, too.")
 @workers_option

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from annokit.cli._options import ReadCommand, open_dataset
+from annokit.cli._options import ReadCommand, from_option, open_dataset
 from annokit.cli._output import say
 from annokit.errors import UsageError
 
@@ -21,7 +21,7 @@ __all__ = ["command"]
 @click.argument("sources", metavar="SRC...", nargs=-1, required=True)
 @click.option("--row", required=True, metavar="ID", help="Its id, global key, external id or file name.")
 @click.option("-o", "--output", required=True, metavar="FILE", help="The .svg or .png to write.")
-@click.option("--from", "format", metavar="FORMAT", help="What SRC is, when it cannot be told.")
+@from_option
 @click.option(
     "--labels",
     metavar="POLICY",

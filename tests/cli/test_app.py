@@ -154,6 +154,24 @@ def test_a_bug_is_shown_whole_and_never_taken_for_success() -> None:
     assert "Traceback" in done.stderr
 
 
+def test_a_shell_completes_commands_and_formats() -> None:
+    def completed(line: str) -> list[str]:
+        words = line.split(" ")
+        asked = {"_ANNOKIT_COMPLETE": "bash_complete", "COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)}
+        done = subprocess.run(
+            [sys.executable, "-m", "annokit"],
+            env=os.environ | asked,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return [word.removeprefix("plain,") for word in done.stdout.split()]
+
+    assert completed("annokit con") == ["convert", "consensus"]
+    assert completed("annokit convert a b --to coco-") == ["coco-panoptic", "coco-results"]
+    assert "labelbox" in completed("annokit info a --from l")
+
+
 def test_output_that_nobody_reads_ends_quietly() -> None:
     with spawn("formats", "--json") as done:
         done.stdout.close()  # type: ignore[union-attr]  # it is a pipe
