@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from array import array
+from collections import Counter
 from collections.abc import Sequence
 from itertools import accumulate, chain
 from operator import add
@@ -43,6 +44,8 @@ class Batch(NamedTuple):
         Its place in the source's own order.
     entries : list of bytes
         The annotations themselves.
+    names : sequence of str
+        The file name of each image.
     found : tuple of Tool
         Classes that occurred, but are not in the ontology.
     """
@@ -54,6 +57,7 @@ class Batch(NamedTuple):
     own: list[_OwnId]
     positions: list[int | None]
     entries: list[bytes]
+    names: Sequence[str] = ()
     found: tuple[Tool, ...] = ()
 
 
@@ -128,6 +132,7 @@ class Spool:
     def __init__(self, handle: IO[bytes], *, results: bool = False) -> None:
         self._handle, self._results = handle, results
         self._image_ids, self._annotation_ids = Ids(), Ids()
+        self._names: Counter[str] = Counter()
         self._count = 0
         self._source: str | None = None
         self._positions: array[int] | None = array("q")
@@ -139,6 +144,7 @@ class Spool:
     def add(self, batch: Batch) -> bytes:
         """Append the annotations of some rows; the images of these rows, each behind a comma."""
         images = _encoded(self._image_ids.give_all(batch.own_images, batch.sources))
+        self._names.update(batch.names)
         sources = [batch.sources[row] for row in batch.rows]
         heads = self._heads(batch.own, sources, [images[row] for row in batch.rows])
         self._note_order(batch, sources, heads)
@@ -149,9 +155,13 @@ class Spool:
         return _joined([b',\n{"id":%b,' % image for image in images], batch.images)
 
     def account(self, report: Report) -> None:
-        """Tell what is called otherwise than in its source."""
+        """Tell what is called otherwise than in its source, and which images are called the same."""
         self._image_ids.account("data_rows", report)
         self._annotation_ids.account("annotations", report)
+        for name, n in self._names.items():
+            if n > 1:
+                why = "several images have one file name, and tools that go by it see one of them"
+                report.note("name-taken", "data_rows", why, example=name, n=n)
 
     def _heads(
         self, own: Sequence[_OwnId], sources: Sequence[str | None], images: list[bytes]

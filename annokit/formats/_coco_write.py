@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from annokit.dataset import Dataset, RowKey
+from annokit.dataset import Dataset
 from annokit.formats._base import Options, Pieces
 from annokit.formats._classes import Classes
 from annokit.formats._coco_drawn import Size
@@ -69,10 +69,11 @@ def make(dataset: Dataset, _target: Path, options: WriteOptions, run: Run) -> It
             if row.asset.width is None or row.asset.height is None:
                 why = "the image has no size there, which tools that draw masks need"
                 report.note("no-image-size", "data_rows", why, example=row.name, lossy=True)
-        yield batch._replace(images=headless([image_entry(row) for row in rows]))
-        del rows, batch  # their memory serves the next ones
+        images = [image_entry(row) for row in rows]
+        yield batch._replace(images=headless(images), names=[image["file_name"] for image in images])
+        del rows, batch, images  # their memory serves the next ones
     if classes.found_later:
-        yield Batch([], [], [], [], [], [], [], classes.found_later)
+        yield Batch([], [], [], [], [], [], [], found=classes.found_later)
 
 
 def join(batches: Iterator[Batch], dataset: Dataset, target: Path, options: WriteOptions, run: Run) -> None:
@@ -110,19 +111,10 @@ def join(batches: Iterator[Batch], dataset: Dataset, target: Path, options: Writ
             out.write(b',\n"categories":' + _ENCODER.encode(categories.entries()))
         out.write(b"}\n")
     spool.account(report)
-    _note_twins(dataset.outline.keys, report)
     classes.account(report)
 
 
 PIECES = Pieces(make=make, join=join)
-
-
-def _note_twins(keys: Sequence[RowKey], report: Report) -> None:
-    """Name file names that several images have."""
-    for name, n in Counter([key.name for key in keys]).items():
-        if n > 1:
-            why = "several images have one file name, and tools that go by it see one of them"
-            report.note("name-taken", "data_rows", why, example=name, n=n)
 
 
 def encoded(

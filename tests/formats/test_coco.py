@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from pycocotools.coco import COCO
 
 import annokit
@@ -337,8 +338,10 @@ def test_what_is_no_image_has_no_place_and_names_that_repeat_are_named(tmp_path:
     document = load(tmp_path / "coco.json")
     assert [image["file_name"] for image in document["images"]] == ["a.jpg", "a.jpg"]
     assert len(document["annotations"]) == len(load(tmp_path / "coco-results.json")) == 2
-    report = annokit.write(rows, tmp_path / "o.json", format="coco")
-    assert [one.count for one in report.losses if one.code == "name-taken"] == [2]
+    video = replace(rows[2], external_id="a.jpg")  # what is left out takes no name
+    for written, counts in ((rows, [2]), ([*rows, video], [2]), ([rows[0], video], [])):
+        report = annokit.write(written, tmp_path / "o.json", format="coco", overwrite=True)
+        assert [one.count for one in report.losses if one.code == "name-taken"] == counts
 
 
 def test_two_files_with_equal_ids_stay_apart(tmp_path: Path) -> None:
