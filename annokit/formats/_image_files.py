@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Annotated, Literal, TypeAlias
 
@@ -16,7 +16,7 @@ from annokit.formats._yolo_layout import IMAGE_SUFFIX, ImageName
 from annokit.formats._yolo_yaml import SPLITS
 from annokit.geometry.pixels import images_only
 from annokit.io.images import image_size
-from annokit.io.names import Numbered, SafeNames, safe_name
+from annokit.io.names import NamesInTurn, safe_name
 from annokit.io.photos import Photos
 from annokit.model import DataRow
 from annokit.report import Report, census
@@ -82,8 +82,7 @@ class Pages:
         top: str = "images/",
         answer_of: Callable[[DataRow], tuple[str, str]] | None = None,
     ) -> None:
-        self._safe = SafeNames(lambda: _pairs(keys))
-        self._numbered = Numbered()
+        self._names = NamesInTurn(lambda: ((_image_name(key.name), key.id) for key in keys))
         self._target, self._lines, self._images, self._report = target, names, images, report
         self._photos = photos
         self._folders: dict[str, str] = {}
@@ -119,7 +118,7 @@ class Pages:
         """The file name, with the suffix of the image where the row's name has none."""
         given = row.name
         name = _image_name(given)
-        safe = self._safe.name(name, self._numbered.next(given, row.id) if self._safe.collide else "")
+        safe = self._names.next(name, row.id)
         if safe != name and self._images == "none" and self._answer_of is None:  # a trainer goes by the name
             self._report.note("renamed", "data_rows", _RENAMED, example=given, lossy=True)
         if name == given:
@@ -195,9 +194,3 @@ def _entry(page: Page) -> ImageName:
 def _image_name(name: str) -> str:
     """A name under which trainers look for an image."""
     return name if IMAGE_SUFFIX.search(name) else f"{name}.jpg"
-
-
-def _pairs(keys: Iterable[RowKey]) -> Iterator[tuple[str, str]]:
-    """What the file of each row is called, and what tells it from others of that name."""
-    numbered = Numbered()
-    return ((_image_name(key.name), numbered.next(key.name, key.id)) for key in keys)

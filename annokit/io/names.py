@@ -14,7 +14,7 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
-__all__ = ["NamesInTurn", "Numbered", "SafeNames", "collision_key", "local_name", "safe_name"]
+__all__ = ["NamesInTurn", "SafeNames", "collision_key", "local_name", "safe_name"]
 
 _LONGEST, _KEPT = 200, 150
 _SEPARATOR = re.compile(r"(?s)(?<=.)/(?=[^/])")
@@ -156,7 +156,7 @@ class SafeNames:
         return f"{safe[:end]}~{_tail(original, discriminator):016x}"[: end + 1 + digits] + safe[end:]
 
 
-class Numbered:
+class _Numbered:
     """Tells rows apart that share name and id, as rows of several sources may."""
 
     def __init__(self) -> None:
@@ -185,7 +185,7 @@ class NamesInTurn:
 
     def __init__(self, pairs: Callable[[], Iterable[tuple[str, str]]]) -> None:
         self._safe = SafeNames(lambda: _told_apart(pairs()))
-        self._numbered = Numbered()
+        self._numbered = _Numbered()
 
     def next(self, original: str, id: str) -> str:
         """The final name of the next row."""
@@ -193,7 +193,7 @@ class NamesInTurn:
 
 
 def _told_apart(pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-    numbered = Numbered()
+    numbered = _Numbered()
     return ((name, numbered.next(name, row_id)) for name, row_id in pairs)
 
 

@@ -180,6 +180,13 @@ def test_splits_are_those_a_trainer_knows(
     assert [one.split for one in annokit.read(tmp_path / "out")] == given
 
 
+def test_names_that_become_one_with_a_suffix_stay_apart(tmp_path: Path) -> None:
+    rows = [row(Box(x=1, y=1, width=9, height=9), name=name, id="1") for name in ("a", "a.jpg", "b.jpg")]
+    write(rows, tmp_path / "out")
+    assert len(list((tmp_path / "out/labels/train").iterdir())) == 3
+    assert [one.name for one in annokit.read(tmp_path / "out")] == ["a", "a.jpg", "b.jpg"]
+
+
 def test_files_that_have_another_name_than_their_image_are_named(tmp_path: Path) -> None:
     names = ["ok.jpg", "12:00.jpg", "a.jpg", "a.png"]
     report = write([row(name=name, id=name) for name in names], tmp_path / "out")
