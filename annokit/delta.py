@@ -71,7 +71,7 @@ def history(path: str | os.PathLike[str]) -> list[Version]:
     >>> [(one.version, one.operation, one.added) for one in history(folder)]
     [(0, 'WRITE', 0)]
     """
-    from annokit.formats._delta_table import commits
+    from annokit.formats._delta.table import commits
 
     return [_version(commit) for commit in reversed(commits(os.fspath(path)))]
 
@@ -128,7 +128,7 @@ def scan(path: str | os.PathLike[str], version: int | None = None) -> ds.Dataset
     """
     from pyarrow import fs
 
-    from annokit.formats._delta_table import opened, reaching
+    from annokit.formats._delta.table import opened, reaching
 
     place = os.fspath(path)
     table = opened(place, version)

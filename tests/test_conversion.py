@@ -69,11 +69,11 @@ def test_a_file_of_which_nothing_can_be_read_is_the_wrong_format(source: Path, t
 
 
 def test_a_writer_that_stops_early_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from annokit.formats import _coco_write
+    from annokit.formats._coco import write
 
     rows = [DataRow(id=str(i), external_id=f"{i}.jpg") for i in range(3)]
-    whole = _coco_write.batched
-    monkeypatch.setattr(_coco_write, "batched", lambda items, size: whole(itertools.islice(items, 1), size))
+    whole = write.batched
+    monkeypatch.setattr(write, "batched", lambda items, size: whole(itertools.islice(items, 1), size))
     with pytest.raises(AccountingError, match="stopped before the last row"):
         annokit.write(rows, tmp_path / "o.json", format="coco")
     assert list(tmp_path.iterdir()) == []

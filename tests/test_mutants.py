@@ -20,9 +20,9 @@ import pytest
 import annokit
 
 WRITERS = {
-    "coco": ("_coco_write", "_coco_entries", "_coco_spool"),
-    "yolo": ("_yolo_write",),
-    "parquet": ("_parquet_write",),
+    "coco": ("_coco.write", "_coco.entries", "_coco.spool"),
+    "yolo": ("_yolo.write",),
+    "parquet": ("_parquet.write",),
 }
 SOME = 6
 """Of each writer in an ordinary run; all with ANNOKIT_ALL_MUTANTS=1."""

@@ -12,8 +12,8 @@ from msgspec import Meta
 
 from annokit.dataset import RowKey
 from annokit.errors import InputError
-from annokit.formats._yolo_layout import IMAGE_SUFFIX, ImageName
-from annokit.formats._yolo_yaml import SPLITS
+from annokit.formats._yolo.data_yaml import SPLITS
+from annokit.formats._yolo.layout import IMAGE_SUFFIX, ImageName
 from annokit.geometry.pixels import images_only
 from annokit.io.images import image_size
 from annokit.io.names import NamesInTurn, safe_name

@@ -15,10 +15,10 @@ import msgspec
 from msgspec import Meta, Raw
 
 from annokit.dataset import Dataset
-from annokit.formats import _coco_write
 from annokit.formats._base import Format, Head, Options, Reader, Writer
-from annokit.formats._coco_read import File
-from annokit.formats._coco_wire import decoded, is_document, is_panoptic
+from annokit.formats._coco import write
+from annokit.formats._coco.read import File
+from annokit.formats._coco.wire import decoded, is_document, is_panoptic
 from annokit.io.salvage import decoder
 from annokit.io.source import Source
 
@@ -55,10 +55,10 @@ FORMAT = Format(
     sniff=_sniff,
     reader=Reader(read=_read, options=ReadOptions),
     writer=Writer(
-        write=_coco_write.PIECES.write,
-        options=_coco_write.WriteOptions,
+        write=write.PIECES.write,
+        options=write.WriteOptions,
         target="file",
         keeps_splits=False,
-        pieces=_coco_write.PIECES,
+        pieces=write.PIECES,
     ),
 )

@@ -9,10 +9,10 @@ from __future__ import annotations
 from annokit.dataset import Dataset
 from annokit.errors import InputError, Where
 from annokit.formats._base import Format, Head, Reader, Writer
-from annokit.formats._coco_panoptic_read import PanopticFile, ReadOptions
-from annokit.formats._coco_panoptic_write import DOCUMENT, write
-from annokit.formats._coco_wire import is_document, is_panoptic
-from annokit.formats._coco_write import WriteOptions
+from annokit.formats._coco.panoptic_read import PanopticFile, ReadOptions
+from annokit.formats._coco.panoptic_write import DOCUMENT, write
+from annokit.formats._coco.wire import is_document, is_panoptic
+from annokit.formats._coco.write import WriteOptions
 from annokit.io.source import Source
 
 __all__ = ["FORMAT"]

@@ -20,9 +20,9 @@ from annokit.dataset import Dataset
 from annokit.errors import AnnokitError
 from annokit.formats._base import Format, Head, Options, Reader, Writer
 from annokit.formats._classes import Classes
-from annokit.formats._coco_read import File
-from annokit.formats._coco_spool import Spool
-from annokit.formats._coco_wire import (
+from annokit.formats._coco.read import File
+from annokit.formats._coco.spool import Spool
+from annokit.formats._coco.wire import (
     Annotation,
     Category,
     Decoded,
@@ -32,7 +32,7 @@ from annokit.formats._coco_wire import (
     decoded,
     repeated,
 )
-from annokit.formats._coco_write import Categories, WriteOptions, encoded
+from annokit.formats._coco.write import Categories, WriteOptions, encoded
 from annokit.geometry.pixels import images_only
 from annokit.io.gc import paused_gc
 from annokit.io.limits import Limits

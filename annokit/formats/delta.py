@@ -73,21 +73,21 @@ def _sniff(head: Head) -> bool:
 
 
 def _read(source: Source, options: ReadOptions) -> Dataset:
-    from annokit.formats import _delta_read  # pyarrow is heavy
+    from annokit.formats._delta import read  # pyarrow is heavy
 
-    return _delta_read.read(source, options.version)
+    return read.read(source, options.version)
 
 
 def _make(dataset: Dataset, _target: Path, options: WriteOptions, run: Run) -> Iterator[Any]:
-    from annokit.formats import _delta_write
+    from annokit.formats._delta import write
 
-    return _delta_write.make(dataset, options.source_name, run)
+    return write.make(dataset, options.source_name, run)
 
 
 def _join(pieces: Iterator[Any], dataset: Dataset, target: Path, _options: WriteOptions, run: Run) -> None:
-    from annokit.formats import _delta_write
+    from annokit.formats._delta import write
 
-    _delta_write.join(pieces, dataset, target, run.report)
+    write.join(pieces, dataset, target, run.report)
 
 
 def _place(
@@ -98,7 +98,7 @@ def _place(
     overwrite: bool,
     sources: Iterable[Path],  # noqa: ARG001 - a version of the table itself may be what is written
 ) -> Staged:
-    from annokit.formats._delta_place import DeltaPlace
+    from annokit.formats._delta.place import DeltaPlace
 
     return DeltaPlace(
         os.fspath(target),

@@ -20,11 +20,11 @@ from msgspec.structs import replace
 from annokit.dataset import Dataset, Outline
 from annokit.errors import InputError, Where
 from annokit.formats._base import Format, Head, Options, Reader, Writer
-from annokit.formats._ground_truth_lines import Places, manifest_rows
-from annokit.formats._ground_truth_sequences import FORMAT_NAME
-from annokit.formats._ground_truth_text import Unit
-from annokit.formats._ground_truth_tree import MANIFESTS, looks_like_responses
-from annokit.formats._ground_truth_write import WriteOptions, write
+from annokit.formats._ground_truth.lines import Places, manifest_rows
+from annokit.formats._ground_truth.sequences import FORMAT_NAME
+from annokit.formats._ground_truth.text import Unit
+from annokit.formats._ground_truth.tree import MANIFESTS, looks_like_responses
+from annokit.formats._ground_truth.write import WriteOptions, write
 from annokit.io.source import Source
 from annokit.model import DataRow, Tool
 from annokit.run import Run

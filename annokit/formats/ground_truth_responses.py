@@ -18,12 +18,12 @@ from msgspec.structs import replace
 from annokit.dataset import Dataset
 from annokit.errors import shown
 from annokit.formats._base import Format, Head, Options, Reader
-from annokit.formats._ground_truth_answers import NAME, AnswerReader, Submitted
-from annokit.formats._ground_truth_content import ContentReader
-from annokit.formats._ground_truth_given import GivenObjects
-from annokit.formats._ground_truth_pixels import Pixels
-from annokit.formats._ground_truth_text import Offsets, Unit
-from annokit.formats._ground_truth_tree import (
+from annokit.formats._ground_truth.answers import NAME, AnswerReader, Submitted
+from annokit.formats._ground_truth.content import ContentReader
+from annokit.formats._ground_truth.given import GivenObjects
+from annokit.formats._ground_truth.pixels import Pixels
+from annokit.formats._ground_truth.text import Offsets, Unit
+from annokit.formats._ground_truth.tree import (
     MANIFESTS,
     ResponseFile,
     ResponseTree,

@@ -14,12 +14,12 @@ from collections.abc import Iterator
 import msgspec
 
 from annokit.dataset import Dataset, Outline
-from annokit.formats import _labelbox_wire as wire
 from annokit.formats._base import Format, Head, NoOptions, Reader, Writer
-from annokit.formats._labelbox import Masks, ReadOptions, batches
-from annokit.formats._labelbox_outline import outline
-from annokit.formats._labelbox_rows import RowBuilder
-from annokit.formats._labelbox_write import write
+from annokit.formats._labelbox import wire
+from annokit.formats._labelbox.outline import outline
+from annokit.formats._labelbox.rows import RowBuilder
+from annokit.formats._labelbox.shared import Masks, ReadOptions, batches
+from annokit.formats._labelbox.write import write
 from annokit.io.elements import cut_elements
 from annokit.io.faults import BAD_JSON
 from annokit.io.gc import paused_gc

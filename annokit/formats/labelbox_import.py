@@ -17,13 +17,13 @@ from msgspec import Meta
 
 from annokit.dataset import Dataset
 from annokit.errors import InputError
-from annokit.formats import _labelbox_import_wire as wire
 from annokit.formats._base import Format, Head, Options, Reader, Writer
-from annokit.formats._labelbox import Batch, batches
-from annokit.formats._labelbox_import_lines import WriteOptions
-from annokit.formats._labelbox_import_read import NAME, AnnotationBuilder, medium
-from annokit.formats._labelbox_import_write import write
-from annokit.formats._labelbox_waiting import Waiting, cut_between_rows, totals
+from annokit.formats._labelbox.shared import Batch, batches
+from annokit.formats._labelbox.waiting import Waiting, cut_between_rows, totals
+from annokit.formats._labelbox_import import wire
+from annokit.formats._labelbox_import.lines import WriteOptions
+from annokit.formats._labelbox_import.read import NAME, AnnotationBuilder, medium
+from annokit.formats._labelbox_import.write import write
 from annokit.io.faults import BAD_JSON, decode_error
 from annokit.io.gc import paused_gc
 from annokit.io.salvage import decoder

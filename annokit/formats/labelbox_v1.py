@@ -18,14 +18,14 @@ from msgspec import Meta
 from msgspec.structs import replace
 
 from annokit.dataset import Dataset
-from annokit.formats import _labelbox_v1_wire as wire
 from annokit.formats._base import Format, Head, NoOptions, Reader, Writer
-from annokit.formats._labelbox import Masks, ReadOptions, batches
-from annokit.formats._labelbox_v1_frames import FrameFolder
-from annokit.formats._labelbox_v1_objects import NAME
-from annokit.formats._labelbox_v1_rows import RowBuilder, joined
-from annokit.formats._labelbox_v1_write import write
-from annokit.formats._labelbox_waiting import Waiting, cut_between_rows, totals
+from annokit.formats._labelbox.shared import Masks, ReadOptions, batches
+from annokit.formats._labelbox.waiting import Waiting, cut_between_rows, totals
+from annokit.formats._labelbox_v1 import wire
+from annokit.formats._labelbox_v1.frames import FrameFolder
+from annokit.formats._labelbox_v1.objects import NAME
+from annokit.formats._labelbox_v1.rows import RowBuilder, joined
+from annokit.formats._labelbox_v1.write import write
 from annokit.io.faults import BAD_JSON
 from annokit.io.gc import paused_gc
 from annokit.io.salvage import decoder

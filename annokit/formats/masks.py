@@ -7,8 +7,8 @@ count from 1 in the ontology's order.
 
 from __future__ import annotations
 
-from annokit.formats import _masks_write
 from annokit.formats._base import Format, Head, Writer
+from annokit.formats._masks import write
 
 __all__ = ["FORMAT"]
 
@@ -21,5 +21,5 @@ FORMAT = Format(
     name="masks",
     title="PNG masks: semantic or instance label maps, or one for each object",
     sniff=_sniff,
-    writer=Writer(write=_masks_write.write, options=_masks_write.WriteOptions, target="folder"),
+    writer=Writer(write=write.write, options=write.WriteOptions, target="folder"),
 )

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import re
 
-from annokit.formats import _mot_read, _mot_write
 from annokit.formats._base import Format, Head, NoOptions, Reader, Writer
+from annokit.formats._mot import read, write
 
 __all__ = ["FORMAT"]
 
@@ -22,7 +22,7 @@ _ROW = re.compile(
 
 def _sniff(head: Head) -> bool:
     if head.path is not None and head.is_dir:
-        return _mot_read.is_there(head.path)
+        return read.is_there(head.path)
     return head.suffix == ".txt" and _ROW.match(head.data) is not None
 
 
@@ -30,6 +30,6 @@ FORMAT = Format(
     name="mot",
     title="MOTChallenge: gt.txt and seqinfo.ini of each video; results and detections are read",
     sniff=_sniff,
-    reader=Reader(read=_mot_read.read, options=NoOptions),
-    writer=Writer(write=_mot_write.write, options=NoOptions, target="folder"),
+    reader=Reader(read=read.read, options=NoOptions),
+    writer=Writer(write=write.write, options=NoOptions, target="folder"),
 )

@@ -27,27 +27,27 @@ def _sniff(head: Head) -> bool:
         return {"annotations.parquet", "data_rows.parquet"} <= set(head.entries)
     if not head.data.startswith(_MAGIC):
         return False
-    from annokit.formats import _parquet_read
+    from annokit.formats._parquet import read
 
-    return head.path is None or _parquet_read.is_ours(head.path)
+    return head.path is None or read.is_ours(head.path)
 
 
 def _read(source: Source, _options: NoOptions) -> Dataset:
-    from annokit.formats import _parquet_read  # pyarrow is heavy
+    from annokit.formats._parquet import read  # pyarrow is heavy
 
-    return _parquet_read.read(source)
+    return read.read(source)
 
 
 def _make(dataset: Dataset, _target: Path, _options: NoOptions, run: Run) -> Iterator[Any]:
-    from annokit.formats import _parquet_write
+    from annokit.formats._parquet import write
 
-    return _parquet_write.make(dataset, run)
+    return write.make(dataset, run)
 
 
 def _join(pieces: Iterator[Any], dataset: Dataset, target: Path, _options: NoOptions, run: Run) -> None:
-    from annokit.formats import _parquet_write
+    from annokit.formats._parquet import write
 
-    _parquet_write.join(pieces, dataset, target, run.report)
+    write.join(pieces, dataset, target, run.report)
 
 
 _PIECES = Pieces(make=_make, join=_join)

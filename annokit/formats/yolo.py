@@ -15,9 +15,9 @@ of Ultralytics' loader.
 
 from __future__ import annotations
 
-from annokit.formats import _yolo_classify, _yolo_darknet, _yolo_read, _yolo_write
 from annokit.formats._base import Format, Head, Reader, Writer
-from annokit.formats._yolo_yaml import SUFFIXES, is_data_yaml
+from annokit.formats._yolo import classify, darknet, read, write
+from annokit.formats._yolo.data_yaml import SUFFIXES, is_data_yaml
 from annokit.io.source import Source
 
 __all__ = ["FORMAT"]
@@ -26,7 +26,7 @@ __all__ = ["FORMAT"]
 def _sniff(head: Head) -> bool:
     if head.path is None or not head.is_dir:
         return _is_key_file(head.suffix, head.data)
-    if {"images", "labels"} <= set(head.entries) or _yolo_classify.is_there(head.path):
+    if {"images", "labels"} <= set(head.entries) or classify.is_there(head.path):
         return True
     files = [head.path / name for name in head.entries if name.lower().endswith((*SUFFIXES, "obj.data"))]
     return any(_is_key_file(file.suffix.lower(), Source(file).head()) for file in files if file.is_file())
@@ -34,8 +34,8 @@ def _sniff(head: Head) -> bool:
 
 def _is_key_file(suffix: str, data: bytes) -> bool:
     """Whether it is a data.yaml or an obj.data."""
-    if suffix == _yolo_darknet.SUFFIX:
-        return _yolo_darknet.is_obj_data(data)
+    if suffix == darknet.SUFFIX:
+        return darknet.is_obj_data(data)
     return suffix in SUFFIXES and is_data_yaml(data)
 
 
@@ -43,11 +43,11 @@ FORMAT = Format(
     name="yolo",
     title="YOLO detect, segment, pose, obb and classify, in Ultralytics' layout",
     sniff=_sniff,
-    reader=Reader(read=_yolo_read.read, options=_yolo_read.ReadOptions, cut=_yolo_read.cut),
+    reader=Reader(read=read.read, options=read.ReadOptions, cut=read.cut),
     writer=Writer(
-        write=_yolo_write.write,
-        options=_yolo_write.WriteOptions,
+        write=write.write,
+        options=write.WriteOptions,
         target="folder",
-        pieces=_yolo_write.PIECES,
+        pieces=write.PIECES,
     ),
 )

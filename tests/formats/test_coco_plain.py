@@ -8,7 +8,7 @@ import pytest
 
 import annokit
 from annokit.errors import AnnokitError
-from annokit.formats._coco_wire import Annotation
+from annokit.formats._coco.wire import Annotation
 from annokit.model import Box, DataRow, Keypoints, ObjectAnnotation, Polygon
 from annokit.run import Run
 

@@ -25,7 +25,8 @@ from annokit.cli import app
 from annokit.dataset import Dataset, Outline
 from annokit.diff import diff
 from annokit.errors import DecodeError, InputError, OutputError, UnsafeInput, UsageError
-from annokit.formats import _delta_place, _delta_read
+from annokit.formats._delta import place as places
+from annokit.formats._delta import read as reading
 from annokit.model import Box, DataRow, Label, ObjectAnnotation, Ontology, Tool
 from annokit.report import Report
 
@@ -376,9 +377,9 @@ def test_classes_are_those_of_all_commits(tmp_path: Path) -> None:
 
 
 def test_rows_are_whole_wherever_the_table_is_cut(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(_delta_read, "_RANGE", 3)
-    monkeypatch.setattr(_delta_read, "_ROWS", 1)
-    monkeypatch.setattr(_delta_place, "_BATCH", 2)
+    monkeypatch.setattr(reading, "_RANGE", 3)
+    monkeypatch.setattr(reading, "_ROWS", 1)
+    monkeypatch.setattr(places, "_BATCH", 2)
     rows = [row(f"r{n}", *(box(i, id=f"{n}-{i}") for i in range(n % 5))) for n in range(12)]
     put(rows, tmp_path / "t")
     moved = [row(f"r{n}", *(box(9, id=f"{n}-{i}") for i in range(n % 5 - 1))) for n in range(0, 14, 2)]
@@ -418,8 +419,8 @@ def test_other_engines_read_it(table: Path) -> None:
 
 
 def test_two_runs_never_commit_over_each_other(table: Path) -> None:
-    place = _delta_place.DeltaPlace(str(table), "append", None, Report(), overwrite=False)
-    other = _delta_place.DeltaPlace(str(table), None, None, Report(), overwrite=True)
+    place = places.DeltaPlace(str(table), "append", None, Report(), overwrite=False)
+    other = places.DeltaPlace(str(table), None, None, Report(), overwrite=True)
     assert place.target == other.target
     with place.hold(), pytest.raises(OutputError, match="another run is writing it"), other.hold():
         pass

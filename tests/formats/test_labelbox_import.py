@@ -18,7 +18,7 @@ from PIL import Image
 
 import annokit
 from annokit.errors import InputError
-from annokit.formats._labelbox_tracks import runs
+from annokit.formats._labelbox.tracks import runs
 from annokit.model import (
     Annotation,
     Answer,

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 import annokit
-from annokit.formats import _labelbox_outline
-from annokit.formats._labelbox_objects import ObjectBuilder
-from annokit.formats._labelbox_outline import outline
-from annokit.formats._labelbox_wire import Object
+from annokit.formats._labelbox import outline as outlines
+from annokit.formats._labelbox.objects import ObjectBuilder
+from annokit.formats._labelbox.outline import outline
+from annokit.formats._labelbox.wire import Object
 from annokit.io.source import Source
 from annokit.model import DataRow
 from annokit.run import Run
@@ -120,5 +120,5 @@ def test_where_an_outline_is_cut_does_not_show(
     whole = outline(source)
     assert [tool.name for tool in whole.ontology.tools] == ["car", "bus", "van"]
     assert [key.id for key in whole.keys] == ["car", "bus", "car", "van"]
-    monkeypatch.setattr(_labelbox_outline, "BLOCK", 1)
+    monkeypatch.setattr(outlines, "BLOCK", 1)
     assert outline(source) == whole

@@ -15,7 +15,7 @@ from pycocotools import mask as coco_mask
 import annokit
 from annokit import Dataset, Report
 from annokit.errors import LimitExceeded, UsageError
-from annokit.formats._masks_files import png
+from annokit.formats._masks.files import png
 from annokit.model import (
     Asset,
     Box,

@@ -15,7 +15,7 @@ from PIL import Image
 import annokit
 from annokit import AnnokitError, Dataset, passes
 from annokit.dataset import joined
-from annokit.formats import _yolo_text
+from annokit.formats._yolo import text
 from annokit.model import Box, DataRow, Keypoints, ObjectAnnotation, Polygon
 from annokit.run import Run
 
@@ -428,7 +428,7 @@ def test_images_of_one_stem_share_their_labels(tmp_path: Path) -> None:
     ],
 )
 def test_plain_files_are_read_as_any(files: list[bytes]) -> None:
-    short, careful = _yolo_text.parse(files), _yolo_text._parsed(files)
+    short, careful = text.parse(files), text._parsed(files)
     assert np.array_equal(short.numbers, careful.numbers, equal_nan=True)
     assert np.array_equal(np.signbit(short.numbers), np.signbit(careful.numbers))
     assert short.offsets.tolist() == careful.offsets.tolist()

@@ -18,7 +18,7 @@ from PIL import Image
 import annokit
 from annokit import Dataset, Report
 from annokit.errors import AnnokitError, UsageError
-from annokit.formats import _yolo_points
+from annokit.formats._yolo.points import _smallest_rectangles
 from annokit.model import (
     Answer,
     Asset,
@@ -309,8 +309,8 @@ def test_the_rectangle_around_points_far_away_is_that_around_near_ones(far: floa
     """Their squares are infinite, and GEOS compares areas: it gave what happened to lie in memory."""
     near = np.array([(0.0, 0.0), (2.0, 1.0), (1.0, 3.0), (-1.0, 2.0), (0.5, 1.5)])
     scale = 2.0 ** int(np.log2(far))
-    (expected,) = _yolo_points._smallest_rectangles([near])
-    for found in _yolo_points._smallest_rectangles([near * scale] * 20):
+    (expected,) = _smallest_rectangles([near])
+    for found in _smallest_rectangles([near * scale] * 20):
         assert np.allclose(found / scale, expected)
 
 

@@ -1,0 +1,1 @@
+"""COCO, behind `coco`, `coco_panoptic` and `coco_results`."""

@@ -1,0 +1,1 @@
+"""Labelbox's export, behind `labelbox`, and what the older one shares with it."""

@@ -1,0 +1,1 @@
+"""Labelbox's import files, behind `labelbox_import`."""

@@ -1,0 +1,111 @@
+"""Write Labelbox import NDJSON: every annotation of every data row as a line."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from annokit import ontology as ontologies
+from annokit.dataset import Dataset
+from annokit.formats._labelbox.shapes import NoPlace
+from annokit.formats._labelbox.write import count_classes
+from annokit.formats._labelbox_import.lines import LabelLines, WriteOptions, groups
+from annokit.model import DataRow, Label, ObjectAnnotation, Ontology, Track
+from annokit.report import Census, census, named_label
+from annokit.run import Run
+
+__all__ = ["write"]
+
+_MOST = 5000
+"""The platform takes no more annotations of one name for one data row."""
+
+
+def write(dataset: Dataset, target: Path, options: WriteOptions, run: Run) -> None:
+    """Write all rows; a file without lines is an empty array, since an empty file could be a torn one."""
+    found = None if options.ontology is None else ontologies.read(options.ontology, limits=run.limits)
+    writer = _Writer(options, found, run)
+    with target.open("wb") as out:
+        for row in dataset.rows(run):
+            lines = writer.lines(row)
+            for line in lines:
+                out.write(msgspec.json.encode(line) + b"\n")
+            if lines:
+                run.report.count("written", "data_rows")
+            else:
+                why = "an import file does not speak of data rows without annotations"
+                run.report.lose("no-annotations", "data_rows", why, example=row.name)
+        if not out.tell():
+            out.write(b"[]\n")
+    count_classes(dataset, writer.classes, run)
+
+
+class _Writer:
+    """Makes the lines of data rows and accounts what is on them."""
+
+    def __init__(self, options: WriteOptions, ontology: Ontology | None, run: Run) -> None:
+        self._options, self._run = options, run
+        self._ontology = ontology
+        self.classes: set[tuple[str | None, str]] = set()
+        self._uuids: set[int] = set()
+
+    def lines(self, row: DataRow) -> list[dict[str, Any]]:
+        """The lines of one data row."""
+        counts: Counter[str] = Counter()
+        lines: list[dict[str, Any]] = []
+        together = sum(bool(label.annotations) and not label.is_benchmark for label in row.labels)
+        if together > 1:
+            why = "an import file does not say which annotations of a data row are of one label"
+            self._run.report.note("one-label", "labels", why, example=row.name, n=together, lossy=True)
+        for number, label in enumerate(row.labels):
+            place = named_label(row, label)
+            made = self._label(row, number, label, place, counts)
+            lines += made
+            if made:
+                self._run.report.count("written", "labels")
+            else:
+                why = "an import file does not speak of labels without annotations"
+                self._run.report.lose("no-annotations", "labels", why, example=place)
+        return lines
+
+    def _label(
+        self, row: DataRow, number: int, label: Label, place: str, counts: Counter[str]
+    ) -> list[dict[str, Any]]:
+        lines = LabelLines(row, number, label, self._options, self._ontology, self._run)
+        made = []
+        for group in groups(label):
+            found: Census = sum(map(census, group), Counter())
+            try:
+                line = lines.line(group)
+                _count(counts, line)
+            except NoPlace as error:
+                self._run.report.lose_all(error.code, found, str(error), example=place)
+                continue
+            made.append(line)
+            self._note_repeated(line.get("uuid"), min(found), place)
+            self._run.report.count_all("written", found - lines.take_lost())
+            self.classes.update(
+                (one.tool_id, one.tool_name) for one in group if isinstance(one, ObjectAnnotation | Track)
+            )
+        return made
+
+    def _note_repeated(self, uuid: Any, kind: str, place: str) -> None:
+        """The platform refuses a file in which a uuid stands twice; of uuids only hashes are kept."""
+        if uuid is None:
+            return
+        key = hash(uuid)
+        if key in self._uuids:
+            why = "two annotations have one uuid, and the platform refuses such a file"
+            self._run.report.note("repeated-uuid", kind, why, example=f"{place} uuid {uuid}")
+        self._uuids.add(key)
+
+
+def _count(counts: Counter[str], line: Mapping[str, Any]) -> None:
+    """Refuse what the platform would for a data row."""
+    key = str(line.get("name", line.get("schemaId")))
+    if counts[key] >= _MOST:
+        raise NoPlace(f"the platform takes {_MOST} annotations of one class for a data row", "too-many")
+    counts[key] += 1

@@ -1,0 +1,1 @@
+"""Labelbox's older export, behind `labelbox_v1`."""
