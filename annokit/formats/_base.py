@@ -16,9 +16,22 @@ from annokit.io.output import Staged
 from annokit.io.source import Source
 from annokit.run import Run
 
-__all__ = ["Format", "Head", "NoOptions", "Options", "Pieces", "Reader", "Writer", "parse_options"]
+__all__ = [
+    "NOT_FETCHED",
+    "Format",
+    "Head",
+    "NoOptions",
+    "Options",
+    "Pieces",
+    "Reader",
+    "Writer",
+    "parse_options",
+]
 
 _O = TypeVar("_O", bound="Options")
+
+NOT_FETCHED = "the mask is a URL only (`annokit masks list` names them, --masks reads them)"
+"""Why no writer can draw a mask whose pixels were not read."""
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -10,7 +10,7 @@ import numpy as np
 from msgspec.structs import astuple
 
 from annokit.geometry.measures import ring_bounds
-from annokit.geometry.ragged import Outlines, ends, kinds_of
+from annokit.geometry.ragged import Outlines, ends, types_of
 from annokit.geometry.raster import mask_batch
 from annokit.model import Box, Geometry, Keypoints, Line, Mask, ObjectAnnotation, Point, Polygon, RotatedBox
 from annokit.model.base import Bools, Floats, Indices
@@ -63,7 +63,7 @@ def box_rows(geometries: Sequence[Geometry | None]) -> tuple[Floats, Bools]:
     ([[1.0, 2.0, 2.0, 3.0], [0.0, 0.0, 0.0, 0.0]], [True, False])
     """
     rows, found = np.zeros((len(geometries), 4)), np.zeros(len(geometries), np.bool_)
-    kinds, kind_of = kinds_of(geometries)
+    kinds, kind_of = types_of(geometries)
     for number, kind in enumerate(kinds):
         measure = _MEASURES.get(kind)
         if measure is not None and len(kinds) == 1:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from annokit.model import Polygon
 from annokit.model.base import Floats, Indices
 
-__all__ = ["Outlines", "concatenated", "ends", "flattened", "kinds_of", "lengths", "windows"]
+__all__ = ["Outlines", "concatenated", "ends", "flattened", "lengths", "types_of", "windows"]
 
 
 class Outlines(NamedTuple):
@@ -109,10 +109,10 @@ def concatenated(arrays: Sequence[NDArray[Any]], dtype: Any) -> NDArray[Any]:
     return np.concatenate(arrays).reshape(-1) if arrays else np.empty(0, dtype)
 
 
-def kinds_of(values: Sequence[Any]) -> tuple[list[type], Indices]:
+def types_of(values: Sequence[Any]) -> tuple[list[type], Indices]:
     """The types among values, and for each value which of them it has.
 
-    >>> kinds, numbers = kinds_of([1, "a", 2])
+    >>> kinds, numbers = types_of([1, "a", 2])
     >>> kinds, numbers.tolist()
     ([<class 'int'>, <class 'str'>], [0, 1, 0])
     """

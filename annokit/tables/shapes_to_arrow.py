@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from annokit.geometry import box_rows, mask_batch, outline_areas, outline_of
 from annokit.geometry.boxes import flat_boxes
 from annokit.geometry.measures import flat_areas
-from annokit.geometry.ragged import Outlines, concatenated, flattened, kinds_of
+from annokit.geometry.ragged import Outlines, concatenated, flattened, types_of
 from annokit.model import (
     Box,
     Geometry,
@@ -99,7 +99,7 @@ class _Shapes:
 
     def __init__(self, geometries: Sequence[Geometry | None], boxes: Sequence[Box | None]) -> None:
         self.count = len(geometries)
-        self.kinds, self.kind_of = kinds_of(geometries)
+        self.kinds, self.kind_of = types_of(geometries)
         self._places = {kind: np.flatnonzero(self.kind_of == i) for i, kind in enumerate(self.kinds)}
         self._geometries = geometries
         self._found: dict[type, list[Any]] = {}

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annokit.dataset import Dataset
+from annokit.formats._base import NOT_FETCHED
 from annokit.formats._classes import Classes
 from annokit.formats._coco.entries import own_keys
 from annokit.formats._coco.spool import Ids, identified
@@ -188,7 +189,7 @@ def _reason_against(annotation: Any, row: DataRow) -> tuple[str, str]:
     if not isinstance(annotation, ObjectAnnotation):
         return "no-place", "COCO panoptic holds what covers pixels only"
     if isinstance(annotation.geometry, MaskReference):
-        return "mask-not-fetched", "the mask is a URL only (--masks reads them)"
+        return "mask-not-fetched", NOT_FETCHED
     if not isinstance(annotation.geometry, Polygon | Box | RotatedBox | Mask):
         return "no-place", "COCO panoptic holds what covers pixels only"
     if not row.asset.shows(annotation):

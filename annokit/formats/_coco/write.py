@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from annokit.dataset import Dataset
-from annokit.formats._base import Options, Pieces
+from annokit.formats._base import NOT_FETCHED, Options, Pieces
 from annokit.formats._classes import Classes
 from annokit.formats._coco.drawn import Size
 from annokit.formats._coco.entries import Entry, entries, own_keys
@@ -211,7 +211,7 @@ def _reason_against(annotation: Annotation, asset: Asset, has_captions: bool) ->
         shape = annotation.geometry
         if type(shape) in _SHAPES:
             return _FITS if asset.shows(annotation) else _ELSEWHERE
-        return _NOT_FETCHED if isinstance(shape, MaskReference) else _NO_SHAPE
+        return _MASK if isinstance(shape, MaskReference) else _NO_SHAPE
     if isinstance(annotation, Classification):
         is_caption = annotation.kind == "text" and annotation.text is not None and has_captions
         return _FITS if "coco" in annotation.extra or is_caption else _NO_ANSWER
@@ -220,10 +220,7 @@ def _reason_against(annotation: Annotation, asset: Asset, has_captions: bool) ->
 
 _FITS = "", ""
 _ELSEWHERE = "not-an-image", "COCO holds pixels of one image only"
-_NOT_FETCHED = (
-    "mask-not-fetched",
-    "the mask is a URL only (`annokit masks list` names them, --masks reads them)",
-)
+_MASK = "mask-not-fetched", NOT_FETCHED
 _NO_SHAPE = "no-place", "COCO holds boxes, polygons, masks and keypoints only"
 _NO_ANSWER = "no-place", "COCO has no place for answers, but for captions where there are no classes"
 _NO_TRACK = "no-place", "COCO has no tracks (--video-frames makes images of the frames)"

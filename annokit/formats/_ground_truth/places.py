@@ -6,6 +6,7 @@ import re
 from math import isfinite
 from typing import Any, TypeGuard
 
+from annokit.formats._base import NOT_FETCHED
 from annokit.formats._ground_truth.paint import MOST_CLASSES
 from annokit.formats._ground_truth.sequences import FORMAT_NAME
 from annokit.model import (
@@ -42,7 +43,7 @@ LOSSES = {
     "no-size": "the width and height of the image are not known, which boxes and masks need",
     "attribute-taken": "the line has a label attribute of that name already (another label of the row)",
     "not-an-image": "a manifest holds pixels of one image only",
-    "mask-not-fetched": "the mask is a URL only (--masks reads it)",
+    "mask-not-fetched": NOT_FETCHED,
     "not-finite": "its coordinates are not finite",
     "image-size": "an image of more pixels than --max-pixels is not painted",
     "too-many-classes": f"a PNG has colours for {MOST_CLASSES} classes",

@@ -13,7 +13,7 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from annokit.dataset import Dataset
-from annokit.formats._base import Options
+from annokit.formats._base import NOT_FETCHED, Options
 from annokit.formats._classes import Classes
 from annokit.formats._image_files import ImageDir, Images, Page, Pages
 from annokit.formats._masks.files import csv_line, geotiff, label_map_of, mask_folder, png
@@ -37,7 +37,7 @@ _AREAL = (Box, RotatedBox, Polygon, Mask)
 _LOSSES = {
     "no-place": "masks hold what covers pixels only",
     "not-an-image": "masks hold pixels of one image only",
-    "mask-not-fetched": "the mask is a URL only (`annokit masks list` names them, --masks reads them)",
+    "mask-not-fetched": NOT_FETCHED,
     "crowd": "it stands for a group of objects (--crowd keep draws it as one)",
     "zero-area": "it covers no pixel of the image",
     "size-mismatch": "its mask is of another size than the image",

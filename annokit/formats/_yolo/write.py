@@ -15,7 +15,7 @@ from msgspec import Meta
 
 from annokit.dataset import Dataset
 from annokit.errors import AccountingError, UsageError
-from annokit.formats._base import Options, Pieces
+from annokit.formats._base import NOT_FETCHED, Options, Pieces
 from annokit.formats._classes import Classes
 from annokit.formats._image_files import ImageDir, Images, Page, Pages, split_folders
 from annokit.formats._yolo import classify, data_yaml
@@ -52,7 +52,7 @@ _LOSSES = {
     "no-place": "label files hold boxes and polygons only",
     "too-many-points": "it has more keypoints than kpt_shape of the dataset says",
     "not-an-image": "label files hold pixels of one image only",
-    "mask-not-fetched": "the mask is a URL only (`annokit masks list` names them, --masks reads them)",
+    "mask-not-fetched": NOT_FETCHED,
     "crowd": "it stands for a group of objects (--crowd keep writes it as one)",
     "zero-area": "it covers nothing, or less than the last decimal can say",
     "outside-image": "it lies outside the image",
