@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -12,8 +13,6 @@ from msgspec import Meta
 
 from annokit.dataset import RowKey
 from annokit.errors import InputError
-from annokit.formats._yolo.data_yaml import SPLITS
-from annokit.formats._yolo.layout import IMAGE_SUFFIX, ImageName
 from annokit.geometry.pixels import images_only
 from annokit.io.images import image_size
 from annokit.io.names import NamesInTurn, safe_name
@@ -21,7 +20,17 @@ from annokit.io.photos import Photos
 from annokit.model import DataRow
 from annokit.report import Report, census
 
-__all__ = ["ImageDir", "Images", "Page", "Pages", "split_folders"]
+__all__ = [
+    "IMAGE_SUFFIX",
+    "NAMES_FILE",
+    "SPLITS",
+    "ImageDir",
+    "ImageName",
+    "Images",
+    "Page",
+    "Pages",
+    "split_folders",
+]
 
 Images: TypeAlias = Literal["none", "copy", "link"]
 ImageDir: TypeAlias = Annotated[
@@ -29,10 +38,37 @@ ImageDir: TypeAlias = Annotated[
     Meta(description="folder with the image files; a dataset that is a folder has its own"),
 ]
 
+NAMES_FILE = "names.ndjson"
+"""One line for each image annokit wrote: what it was called before, and its size."""
+
+IMAGE_SUFFIX = re.compile(r"(?i)\.(avif|bmp|dng|heic|heif|jp2|jpe?g|jpeg2000|mpo|pfm|png|tiff?|webp)\Z")
+"""What Ultralytics takes for an image."""
+
+SPLITS = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "validation": "val",
+    "valid": "val",
+    "test": "test",
+    "testing": "test",
+}
+"""What splits are called by those who make datasets, and what by a trainer."""
+
 _ENCODER = msgspec.json.Encoder()
-
-
 _RENAMED = "its file is called otherwise, so an image beside it has to be, too (--images copy; names.ndjson has both)"
+
+
+class ImageName(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of names.ndjson."""
+
+    image: str
+    id: str
+    file: str
+    split: str | None = None
+    width: int | None = None
+    height: int | None = None
+    answer: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class Page(msgspec.Struct, frozen=True):

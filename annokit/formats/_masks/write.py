@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 from annokit.dataset import Dataset
 from annokit.formats._base import NOT_FETCHED, Options
 from annokit.formats._classes import Classes
-from annokit.formats._image_files import ImageDir, Images, Page, Pages
+from annokit.formats._image_files import NAMES_FILE, ImageDir, Images, Page, Pages
 from annokit.formats._masks.files import csv_line, geotiff, label_map_of, mask_folder, png
 from annokit.formats._masks.paint import Painted, paint
-from annokit.formats._yolo.layout import NAMES_FILE
 from annokit.geometry.georeference import Georeference, find_georeference
 from annokit.geometry.pixels import drawable, pixels_of
 from annokit.io.batches import batched

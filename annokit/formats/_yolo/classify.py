@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 
 from annokit.dataset import Dataset, Outline, RowKey
 from annokit.errors import InputError, ReferenceProblem, UnsafeInput, UsageError, Where, shown
-from annokit.formats._image_files import Pages
-from annokit.formats._yolo.data_yaml import SPLITS
-from annokit.formats._yolo.layout import IMAGE_SUFFIX, NAMES_FILE, ImageName, leads_out, read_names, walk
+from annokit.formats._image_files import IMAGE_SUFFIX, NAMES_FILE, SPLITS, ImageName, Pages
+from annokit.formats._yolo.layout import leads_out, read_names, walk
 from annokit.io.batches import batched
 from annokit.io.images import image_size
 from annokit.io.names import SafeNames

@@ -7,7 +7,8 @@ import re
 from pathlib import Path
 
 from annokit.errors import DecodeError, UnsafeInput, Where, shown
-from annokit.formats._yolo.data_yaml import SPLITS, DataYaml
+from annokit.formats._image_files import SPLITS
+from annokit.formats._yolo.data_yaml import DataYaml
 from annokit.io.source import Source
 
 __all__ = ["SUFFIX", "is_obj_data", "load"]

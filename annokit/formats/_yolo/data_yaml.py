@@ -12,20 +12,10 @@ import yaml
 from msgspec import Meta
 
 from annokit.errors import DecodeError, InputError, LimitExceeded, UsageError, Where, shown
+from annokit.formats._image_files import SPLITS
 from annokit.io.source import Source
 
 __all__ = ["POSE_KEYS", "SUFFIXES", "TASKS", "DataYaml", "dump", "find", "is_data_yaml", "load"]
-
-SPLITS = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "validation": "val",
-    "valid": "val",
-    "test": "test",
-    "testing": "test",
-}
-"""What splits are called by those who make datasets, and what by a trainer."""
 
 _KNOWN = {*SPLITS, "path", "names", "nc", "download", "task", "confidence", "kpt_names", "kpt_skeleton"}
 TASKS = ("detect", "segment", "pose", "obb")

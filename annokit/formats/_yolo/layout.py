@@ -13,14 +13,12 @@ from pathlib import Path
 import msgspec
 
 from annokit.errors import DecodeError, InputError, UnsafeInput, Where, shown
+from annokit.formats._image_files import IMAGE_SUFFIX, NAMES_FILE, ImageName
 from annokit.formats._yolo.data_yaml import DataYaml
 from annokit.io.faults import BAD_JSON, decode_error
 from annokit.io.source import Source
 
 __all__ = [
-    "IMAGE_SUFFIX",
-    "NAMES_FILE",
-    "ImageName",
     "Item",
     "Layout",
     "is_there",
@@ -30,26 +28,8 @@ __all__ = [
     "walk",
 ]
 
-NAMES_FILE = "names.ndjson"
-"""One line for each image annokit wrote: what it was called before, and its size."""
-
-IMAGE_SUFFIX = re.compile(r"(?i)\.(avif|bmp|dng|heic|heif|jp2|jpe?g|jpeg2000|mpo|pfm|png|tiff?|webp)\Z")
-"""What Ultralytics takes for an image."""
-
 _DARKNET = re.compile(r"\A/?(obj_[^/]*_data/)?")
 """The folder of a split in Darknet's layout."""
-
-
-class ImageName(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of names.ndjson."""
-
-    image: str
-    id: str
-    file: str
-    split: str | None = None
-    width: int | None = None
-    height: int | None = None
-    answer: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class Item(msgspec.Struct, frozen=True):

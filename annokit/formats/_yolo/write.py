@@ -17,9 +17,9 @@ from annokit.dataset import Dataset
 from annokit.errors import AccountingError, UsageError
 from annokit.formats._base import NOT_FETCHED, Options, Pieces
 from annokit.formats._classes import Classes
-from annokit.formats._image_files import ImageDir, Images, Page, Pages, split_folders
+from annokit.formats._image_files import NAMES_FILE, ImageDir, Images, Page, Pages, split_folders
 from annokit.formats._yolo import classify, data_yaml
-from annokit.formats._yolo.layout import NAMES_FILE, label_path
+from annokit.formats._yolo.layout import label_path
 from annokit.formats._yolo.points import corners, poses
 from annokit.formats._yolo.shapes import Drawn, boxes, outlines
 from annokit.formats._yolo.text import box_rows, pose_rows, ring_rows
