@@ -170,6 +170,7 @@ def test_calls_that_are_off_say_what_is_right(
         ("voc/a.xml", "", "XML is not read"),
         ("yolo/a.txt", "0 .5 .5 .1 .1", r"data\.yaml"),
         ("yolo/labels/a.txt", "", r"data\.yaml"),
+        ("yolo/train/labels/a.txt", "", r"data\.yaml"),
         ("shards/shards.json", "{}", r"give its parts: .*shards/part-\*"),
         ("a.json", " [ ] ", r"an empty list .*name it: .*coco-results"),
         ("a.json", '// mine\n{"images": []}', "JSON with comments"),

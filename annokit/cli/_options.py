@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -25,11 +25,13 @@ __all__ = [
     "WriteCommand",
     "check_options",
     "from_option",
+    "labels_option",
     "of_formats",
     "open_dataset",
     "workers_option",
 ]
 
+_C = TypeVar("_C", bound=Callable[..., Any])
 _FORMATS, _LIMITS = "Options of formats", "Limits"
 _PLAIN = "annokit.no-options-of-formats"
 """Set where no option of a format was given, so that no format has to be imported to tell its options."""
@@ -44,6 +46,23 @@ def _formats(_ctx: click.Context, _param: click.Parameter, given: str) -> list[s
 
 of_formats: dict[str, Any] = {"metavar": "FORMAT", "shell_complete": _formats}
 """Of an option that names a format: a shell completes it."""
+
+
+def labels_option(*policies: str, default: str | None = None) -> Callable[[_C], _C]:
+    """Of a command that chooses labels by one of these policies; a shell completes them."""
+
+    def completed(_ctx: click.Context, _param: click.Parameter, given: str) -> list[str]:
+        return [policy for policy in policies if policy.startswith(given)]
+
+    listed = f"{', '.join(policies[:-1])} or {policies[-1]}".replace("annotator:", "annotator:ID")
+    return click.option(
+        "--labels",
+        metavar="POLICY",
+        default=default,
+        shell_complete=completed,
+        help=f"Which labels of a row: {listed}.",
+    )
+
 
 from_option = click.option("--from", "format", **of_formats, help="What SRC is, when it cannot be told.")
 """Of every command that reads."""

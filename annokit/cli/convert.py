@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from annokit.cli._options import WriteCommand, check_options, from_option, of_formats, workers_option
+from annokit.cli._options import (
+    WriteCommand,
+    check_options,
+    from_option,
+    labels_option,
+    of_formats,
+    workers_option,
+)
 from annokit.cli._output import progress, say, say_json
 from annokit.cli._report import say_report
 from annokit.errors import number_of
@@ -50,9 +57,7 @@ def _size(_ctx: click.Context, _param: click.Parameter, value: str | None) -> in
 @click.argument("target", metavar="DST")
 @click.option("--to", required=True, **of_formats, help="What to write; see `annokit formats`.")
 @from_option
-@click.option(
-    "--labels", metavar="POLICY", help="Which labels of a row: all, newest, benchmark, annotator:ID or merge."
-)
+@labels_option("all", "newest", "benchmark", "annotator:", "merge")
 @click.option(
     "--where",
     metavar="SQL",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from annokit.cli._options import ReadCommand, check_options, of_formats
+from annokit.cli._options import ReadCommand, check_options, labels_option, of_formats
 from annokit.cli._output import say, say_json, say_table
 from annokit.errors import number_of
 
@@ -24,9 +24,7 @@ _COLUMNS = ("before", "after", "same", "moved", "reclassified", "changed", "adde
 @click.argument("before", metavar="BEFORE")
 @click.argument("after", metavar="AFTER")
 @click.option("--from", "format", **of_formats, help="What both are, when it cannot be told.")
-@click.option(
-    "--labels", metavar="POLICY", help="Which labels of a row: all, newest, benchmark or annotator:ID."
-)
+@labels_option("all", "newest", "benchmark", "annotator:")
 @click.option(
     "--min-overlap",
     type=click.FloatRange(0, 1, min_open=True),

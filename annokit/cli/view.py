@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from annokit.cli._options import ReadCommand, from_option, open_dataset
+from annokit.cli._options import ReadCommand, from_option, labels_option, open_dataset
 from annokit.cli._output import say
 from annokit.errors import UsageError
 
@@ -22,12 +22,7 @@ __all__ = ["command"]
 @click.option("--row", required=True, metavar="ID", help="Its id, global key, external id or file name.")
 @click.option("-o", "--output", required=True, metavar="FILE", help="The .svg or .png to write.")
 @from_option
-@click.option(
-    "--labels",
-    metavar="POLICY",
-    default="all",
-    help="Which labels: all, newest, benchmark, annotator:ID or merge.",
-)
+@labels_option("all", "newest", "benchmark", "annotator:", "merge", default="all")
 @click.option(
     "--frame",
     type=click.IntRange(min=0),

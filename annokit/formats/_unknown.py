@@ -36,6 +36,7 @@ def _of_folder(head: Head) -> str | None:
         return f"a folder of shards: give its parts: {head.path}/part-*"
     if any(name.lower().endswith(".xml") for name in head.entries):
         return _XML
-    if "labels" in head.entries or any(name.lower().endswith(".txt") for name in head.entries):
+    has_rows = "labels" in head.entries or any(name.lower().endswith(".txt") for name in head.entries)
+    if has_rows or any((head.path / name / "labels").is_dir() for name in head.entries if head.path):
         return "for YOLO a data.yaml with the names of the classes is missing"
     return None

@@ -154,7 +154,7 @@ def test_a_bug_is_shown_whole_and_never_taken_for_success() -> None:
     assert "Traceback" in done.stderr
 
 
-def test_a_shell_completes_commands_and_formats() -> None:
+def test_a_shell_completes_commands_formats_and_policies() -> None:
     def completed(line: str) -> list[str]:
         words = line.split(" ")
         asked = {"_ANNOKIT_COMPLETE": "bash_complete", "COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)}
@@ -170,6 +170,7 @@ def test_a_shell_completes_commands_and_formats() -> None:
     assert completed("annokit con") == ["convert", "consensus"]
     assert completed("annokit convert a b --to coco-") == ["coco-panoptic", "coco-results"]
     assert "labelbox" in completed("annokit info a --from l")
+    assert completed("annokit convert a b --labels ") == ["all", "newest", "benchmark", "annotator:", "merge"]
 
 
 def test_output_that_nobody_reads_ends_quietly() -> None:
