@@ -27,6 +27,7 @@ from annokit.model import (
     Mask,
     ObjectAnnotation,
     Ontology,
+    Point,
     Polygon,
     Relationship,
     Tool,
@@ -154,11 +155,43 @@ def test_images(tmp_path: Path) -> None:
     }
     for name, found in expected.items():
         assert codes(row(external_id=name), image_dir=tmp_path) == found
-    assert codes(row(asset=Asset(uri=str(tmp_path / "other.jpg"), width=64, height=48))) == {
-        "size-disagrees": "error"
-    }
+    stated = Asset(uri=str(tmp_path / "other.jpg"), width=64, height=48)
+    assert codes(row(asset=stated)) == {}, "a path that a row states is no folder that the user named"
     with pytest.raises(UsageError, match="expected a folder of images"):
         codes(row(), image_dir=tmp_path / "nowhere")
+
+
+def test_the_images_of_a_dataset_of_its_own_are_looked_at(tmp_path: Path) -> None:
+    annokit.write(
+        [row(thing(Box(x=1, y=1, width=9, height=9)), external_id="a.jpg")], tmp_path / "d", format="yolo"
+    )
+    assert validate(annokit.read(tmp_path / "d")).of("turned-image") == 0
+    exif = Image.Exif()
+    exif[274] = 6
+    (tmp_path / "d" / "images" / "train").mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (64, 48)).save(tmp_path / "d" / "images" / "train" / "a.jpg", exif=exif)
+    assert validate(annokit.read(tmp_path / "d")).of("turned-image") == 1
+
+
+def test_the_boxes_of_tracks(tmp_path: Path) -> None:
+    """Wrong ones are found in their frames; an identity is one within its video."""
+    for video, width in (("v1", 9), ("v2", -9)):
+        (tmp_path / "m" / video / "gt").mkdir(parents=True)
+        rows = f"1,1,50,50,9,9,1,1,1\n2,1,52,50,{width},9,1,1,1\n"
+        (tmp_path / "m" / video / "gt" / "gt.txt").write_text(rows)
+    (found,) = validate(annokit.read(tmp_path / "m")).findings
+    assert (found.code, found.severity, found.count) == ("negative-size", "error", 1)
+    assert (found.examples[0].data_row, found.examples[0].detail) == ("v2", "frame 1")
+
+
+def test_shapes_off_the_earth() -> None:
+    for place, expected in (
+        ((9, 50), {}),
+        ((500, 50), {"off-earth": "warning"}),
+        ((9, -91), {"off-earth": "warning"}),
+    ):
+        shape = Point(x=place[0], y=place[1])
+        assert codes(row(thing(shape, space="geo"), asset=Asset(media_type="geo"))) == expected
 
 
 def test_what_the_tools_of_a_format_would_drop() -> None:

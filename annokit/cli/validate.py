@@ -26,7 +26,11 @@ __all__ = ["command"]
     help="Also say what the usual tools of this format would drop or refuse.",
 )
 @from_option
-@click.option("--image-dir", metavar="DIR", help="Look for every image here, and compare its size.")
+@click.option(
+    "--image-dir",
+    metavar="DIR",
+    help="Look for every image here, and compare its size; without it, for those beside a dataset's labels.",
+)
 @click.option("--ontology", metavar="FILE", help="Compare with this ontology of Labelbox, too.")
 @workers_option
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")

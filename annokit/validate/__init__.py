@@ -9,6 +9,7 @@ from typing import NamedTuple
 from annokit.dataset import Dataset
 from annokit.io.batches import batched
 from annokit.io.limits import DEFAULT_LIMITS, Limits
+from annokit.io.photos import Photos, folders_of
 from annokit.model import Ontology
 from annokit.passes import Parts
 from annokit.report import Loss
@@ -43,7 +44,8 @@ def validate(
     target : {"yolo", "coco", "labelbox"}, optional
         Also name what the usual tools of this format would drop or refuse.
     image_dir : path, optional
-        Look for the image of every row here, and compare its size.
+        Look for the image of every row here, and compare its size. Without it, that is done with the images which a
+        dataset that is a folder has beside its labels.
     ontology : Ontology, optional
         Also name what it does not have, what it has as another kind, its own tools of unknown types, and required answers that are missing.
     limits : Limits
@@ -96,7 +98,8 @@ class _Checks(NamedTuple):
         """How the rows are called, and what was found in them."""
         judge = target_check(self.target) if self.target else None
         found = Findings()
-        references = References(found, self.classes, self.image_dir, run.limits)
+        own = Photos(folders_of(dataset.paths, None))
+        references = References(found, self.classes, self.image_dir, own, run.limits)
         for rows in batched(dataset.rows(run), _BATCH):
             check_shapes(found, items(rows))
             for row in rows:

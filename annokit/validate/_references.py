@@ -8,6 +8,7 @@ from pathlib import Path
 from annokit.errors import AnnokitError, UsageError, Where
 from annokit.io.images import image_orientation, image_size
 from annokit.io.limits import Limits
+from annokit.io.photos import Photos
 from annokit.model import DataRow, Label, ObjectAnnotation, Ontology, Relationship, Track
 from annokit.report import kind_of
 from annokit.validate._findings import Findings, Severity
@@ -25,15 +26,22 @@ class References:
     ontology : Ontology
         The classes of the dataset.
     image_dir : path or None
-        Where the images are; without it, at the rows' own absolute paths.
+        Where the images are; one that is not there is a fault.
+    own : Photos
+        Without `image_dir`, finds the images a dataset has beside its labels. No other is opened, whatever path a row states.
     """
 
     def __init__(
-        self, found: Findings, ontology: Ontology, image_dir: str | os.PathLike[str] | None, limits: Limits
+        self,
+        found: Findings,
+        ontology: Ontology,
+        image_dir: str | os.PathLike[str] | None,
+        own: Photos,
+        limits: Limits,
     ) -> None:
         if image_dir is not None and not Path(image_dir).is_dir():
             raise UsageError("expected a folder of images", where=Where(os.fspath(image_dir)))
-        self._found, self._limits = found, limits
+        self._found, self._own, self._limits = found, own, limits
         self._folder = None if image_dir is None else Path(image_dir).resolve()
         self._tools = {tool.name for tool in ontology.tools}
         self._tool_ids = {tool.id for tool in ontology.tools if tool.id}
@@ -124,7 +132,7 @@ class References:
         """Where the image of a row has to be, if that can be told; never outside the folder."""
         uri = row.asset.uri or ""
         if self._folder is None:
-            return Path(uri) if os.path.isabs(uri) and "://" not in uri else None  # noqa: PTH117 - no Path of a URL
+            return self._own.find(row.name, uri)
         names = [row.name, row.external_id or "", uri.partition("?")[0].rpartition("/")[2]]
         paths = [Path(os.path.normpath(self._folder / name)) for name in names if name and "\0" not in name]
         inside = [path for path in paths if path.is_relative_to(self._folder)]

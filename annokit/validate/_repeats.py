@@ -52,7 +52,8 @@ class Repeats:
             message = "two data rows have one name; files get a hash each"
             self._add(row, "repeated-name", "data_rows", "warning", message)
         for one, kind in row.annotations:
-            if _seen(self._annotations, f"{row.source}\0{one}"):
+            video = f"{row.id}\0" if kind == "tracks" else ""  # an identity is one within its video
+            if _seen(self._annotations, f"{row.source}\0{video}{one}"):
                 message = "two annotations have one id"
                 self._add(row, "repeated-annotation-id", kind, self._id_severity, message, one)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from annokit.geometry import bounding_boxes, mask_batch, outline_areas, to_rle
 from annokit.geometry.boxes import bounding_box
 from annokit.geometry.ragged import ends, flattened
+from annokit.geometry.tracks import at_frame
 from annokit.model import (
+    Annotation,
     Box,
     DataRow,
     Keypoints,
@@ -21,6 +23,7 @@ from annokit.model import (
     Point,
     Polygon,
     RotatedBox,
+    Track,
 )
 from annokit.report import kind_of
 from annokit.validate._findings import Findings, Severity
@@ -44,12 +47,29 @@ class Item(NamedTuple):
 
 
 def items(rows: Sequence[DataRow]) -> list[Item]:
-    """All objects of the rows."""
-    return [Item(row, one) for row in rows for label in row.labels for one in label.objects]
+    """All objects of the rows, and those that tracks are in their key frames."""
+    return [
+        Item(row, shown)
+        for row in rows
+        for label in row.labels
+        for one in label.annotations
+        for shown in _shown(one)
+    ]
+
+
+def _shown(one: Annotation) -> Iterable[ObjectAnnotation]:
+    if isinstance(one, ObjectAnnotation):
+        yield one
+    elif isinstance(one, Track):
+        for frame in one.frames[one.is_keyframe].tolist():
+            shape = at_frame(one, frame)
+            if shape is not None:
+                yield ObjectAnnotation(tool_name=one.tool_name, geometry=shape, id=one.id, frame=frame)
 
 
 def check_shapes(found: Findings, objects: Sequence[Item]) -> None:
-    """Everything about shapes in pixels: finite, of enough points, with an area, inside, valid."""
+    """Everything about shapes in pixels: finite, of enough points, with an area, inside, valid; and on maps, on the earth."""
+    _check_earth(found, [item for item in objects if item.object.space == "geo"])
     pixel = [item for item in objects if item.object.space == "pixel"]
     finite = [item for item in pixel if _is_finite(found, item)]
     _check_boxes(found, finite)
@@ -63,6 +83,8 @@ def check_shapes(found: Findings, objects: Sequence[Item]) -> None:
 def _add(found: Findings, item: Item, code: str, severity: Severity, message: str, detail: str = "") -> None:
     one = item.object
     name = one.id or f"{one.tool_name!r}"
+    if one.frame is not None:
+        detail = f"frame {one.frame}, {detail}".removesuffix(", ")
     found.add(code, kind_of(one), severity, message, row=item.row, annotation=name, detail=detail or None)
 
 
@@ -82,6 +104,21 @@ def _is_finite(found: Findings, item: Item) -> bool:
         return True
     _add(found, item, "not-finite", "error", "a coordinate is not a finite number")
     return False
+
+
+def _check_earth(found: Findings, objects: Sequence[Item]) -> None:
+    """Degrees of longitude and latitude."""
+    for item in objects:
+        shape = item.object.geometry
+        numbers = np.array(shape.xyxy) if isinstance(shape, Box) else _numbers(item.object)
+        if (np.abs(numbers.reshape(-1, 2)) > (180, 90)).any():
+            _add(
+                found,
+                item,
+                "off-earth",
+                "warning",
+                "it is not within 180 degrees of longitude and 90 of latitude",
+            )
 
 
 def _check_boxes(found: Findings, objects: Sequence[Item]) -> None:

@@ -262,8 +262,9 @@ class Masks:
                 f"got {mask.height} x {mask.width} in {shown(path.name)}"
             )
         if len(mask.counts) == 1:
-            message = "no pixel of the PNG has the colour of the object"
-            self._report.note("mask-empty", "object:mask", message, example=f"{path.name} {reference.color}")
+            message = "no pixel of the PNG has the colour of the object, or is set where it has none"
+            example = path.name if reference.color is None else f"{path.name} {reference.color}"
+            self._report.note("mask-empty", "object:mask", message, example=example)
         return mask
 
 
