@@ -114,7 +114,7 @@ def aggregate(
     Parameters
     ----------
     item, annotator, label : sequences or Arrow columns of ints or strings, of equal length
-        One response each; a missing label (None) is no response.
+        One response each; a missing label (None, NaN) is no response.
     method : str
         ``map-dawid-skene``: each annotator has a confusion matrix, learned by expectation maximisation and held
         near the one all share, as if each had given four answers of it besides; so rare annotators and rare

@@ -71,7 +71,7 @@ def alpha(
     Parameters
     ----------
     item, annotator, label : sequences or Arrow columns of ints or strings, of equal length
-        One response each; a missing label (None) is no response. Numbers may be floats at `interval` and `ratio`.
+        One response each; a missing label (None, NaN) is no response. Numbers may be floats at `interval` and `ratio`.
     level : {"nominal", "ordinal", "interval", "ratio"}
         How far apart two labels are: equal or not; by rank; by difference; by difference relative to size.
     order : sequence, optional

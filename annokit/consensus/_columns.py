@@ -127,8 +127,11 @@ def ordered_sum(values: NDArray[np.float64]) -> float:
 
 
 def _array(values: Any, name: str) -> pa.Array:
+    """The values as Arrow has them; NaN, which is how arrays say that there is none, is missing."""
     try:
-        array = values if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values)
+        array = (
+            values if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values, from_pandas=True)
+        )
     except (pa.ArrowInvalid, pa.ArrowTypeError, TypeError) as error:
         raise UsageError(f"expected a column of ints or of strings as {name}: {error}") from error
     if isinstance(array, pa.ChunkedArray):
@@ -137,6 +140,8 @@ def _array(values: Any, name: str) -> pa.Array:
         array = array.dictionary_decode()
     if pa.types.is_null(array.type):
         array = array.cast(pa.string())
+    if pa.types.is_floating(array.type):
+        array = pc.if_else(pc.is_nan(array), None, array)
     if pa.types.is_nested(array.type):
         raise UsageError(f"expected a column of ints or of strings as {name}, got {array.type}")
     return array

@@ -9,6 +9,7 @@ from typing import Any
 
 import hypothesis.strategies as st
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -145,9 +146,38 @@ def test_only_the_last_answer_counts_if_asked() -> None:
     assert math.isnan(consensus.alpha([], [], [], repeats="last"))
 
 
+_NAN = float("nan")
+
+
+@pytest.mark.parametrize("level", ["nominal", "ordinal", "interval", "ratio"])
 @pytest.mark.parametrize(
-    ("level", "label"), [("interval", float("nan")), ("interval", float("inf")), ("ratio", -1.0)]
+    "label",
+    [
+        np.array([1, 1, 2, _NAN, 2, 2]),
+        np.array([1, 1, 2, _NAN, 2, 2], np.float32),
+        [1.0, 1.0, 2.0, _NAN, 2.0, 2.0],
+        pa.array([1, 1, 2, _NAN, 2, 2]),
+        pd.Series([1, 1, 2, _NAN, 2, 2]),
+    ],
+    ids=["float64", "float32", "list", "arrow", "pandas"],
 )
+def test_nan_is_a_missing_label(level: Any, label: Any) -> None:
+    item, who = ["a", "a", "b", "b", "c", "c"], ["x", "y"] * 3
+    assert consensus.alpha(item, who, label, level=level) == 1
+    for measure in (consensus.fleiss, consensus.gwet_ac1, consensus.kappa):
+        assert measure(item, who, label) == measure(item, who, [1, 1, 2, None, 2, 2]) == 1
+    found = consensus.aggregate(["a"] * 6, list("uvwxyz"), label)
+    assert found.classes.tolist() == [1, 2]
+
+
+def test_nan_among_texts_is_missing_and_no_item() -> None:
+    found = consensus.aggregate(["a"] * 3, ["x", "y", "z"], np.array(["cat", _NAN, _NAN], object))
+    assert found.label.tolist() == ["cat"]
+    with pytest.raises(UsageError, match="every place of item"):
+        consensus.alpha(np.array([1, _NAN]), ["x", "y"], ["cat", "cat"])
+
+
+@pytest.mark.parametrize(("level", "label"), [("interval", float("inf")), ("ratio", -1.0)])
 def test_numbers_a_level_has_no_distance_for_are_refused(level: Any, label: float) -> None:
     with pytest.raises(UsageError, match=f"as label at level {level}"):
         consensus.alpha([1, 1], ["a", "b"], [1.0, label], level=level)
