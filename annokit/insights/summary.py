@@ -30,7 +30,7 @@ SELECT COUNT(*), COUNT(DISTINCT worker), COUNT(DISTINCT data_row), COUNT(*) FILT
 FROM answers
 """
 _TIME = """
-SELECT quantile_disc(seconds, 0.5), quantile_disc(seconds, 0.9), COUNT(seconds),
+SELECT MEDIAN(seconds), quantile_disc(seconds, 0.9), COUNT(seconds),
   (SELECT seconds_from FROM answers WHERE seconds_from IS NOT NULL GROUP BY 1 ORDER BY COUNT(*) DESC, 1 LIMIT 1),
   1 - SUM(active_seconds) FILTER (wall_seconds > 0) / SUM(wall_seconds) FILTER (active_seconds IS NOT NULL AND wall_seconds > 0)
 FROM answers

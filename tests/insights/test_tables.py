@@ -16,6 +16,7 @@ import annokit
 from annokit import Dataset
 from annokit.errors import UsageError
 from annokit.insights import BLOG_VIEWS, QUALITY, VIEWS, Insights, Settings, open_insights, tables
+from annokit.insights.summary import summarise
 from annokit.model import Answer, Box, Classification, DataRow, Label, ObjectAnnotation
 from tests.insights.trees import Given, Presto, as_dataset, private_workforce, width_bucket, write_tree
 
@@ -245,7 +246,8 @@ def test_quantiles_and_throughput(counted: tuple[Insights, list[tuple[DataRow, L
         assert n == len(values)
         assert total == pytest.approx(sum(values))  # type: ignore[arg-type]
         assert per_hour == pytest.approx(3600 / statistics.fmean(values))  # type: ignore[arg-type]
-        for share, got in ((0.1, q10), (0.25, q25), (0.5, median), (0.75, q75), (0.9, q90)):
+        assert median == statistics.median(values)  # type: ignore[type-var]
+        for share, got in ((0.1, q10), (0.25, q25), (0.75, q75), (0.9, q90)):
             assert got == next(v for place, v in enumerate(values, 1) if place >= share * n)
         assert idle is None
 
@@ -288,8 +290,7 @@ def test_agreement_with_most_of_the_others(counted: tuple[Insights, list[tuple[D
             for name in names if others else ():
                 same = sum(name in one for one in others)
                 pairs[worker] += [name in one for one in others]
-                if 2 * same != len(others):
-                    verdicts[worker].append(2 * same > len(others))
+                verdicts[worker].append(2 * same > len(others))
     found = {row[0]: row[1:] for row in rows(insights, "agreement_per_worker")}
     assert {worker: row[0] for worker, row in found.items()} == {w: len(v) for w, v in verdicts.items()}
     for worker, (_, agreement, low, high, pairwise) in found.items():
@@ -298,6 +299,37 @@ def test_agreement_with_most_of_the_others(counted: tuple[Insights, list[tuple[D
         assert 0 <= low < agreement < high <= 1 or agreement in (0, 1)
     total = insights.rows("SELECT SUM(compared) FROM agreement_per_label")
     assert total == [(sum(map(len, verdicts.values())),)]
+
+
+def test_exactly_half_of_the_others_is_not_more_than_half() -> None:
+    def given(answers: dict[str, str]) -> tuple[Label, ...]:
+        return tuple(
+            Label(
+                annotator_id=worker,
+                annotations=(Classification(tool_name="what", kind="radio", answers=(Answer(name=name),)),),
+            )
+            for worker, name in answers.items()
+        )
+
+    rows_of = (
+        {"A": "cat", "B": "cat", "C": "dog"}, {"A": "cat", "B": "cat", "C": "cat"}, {"A": "cat", "B": "cat"}, {"A": "dog"},
+    )  # fmt: skip
+    dataset = Dataset.from_rows(
+        [DataRow(id=f"r{n}", labels=given(answers)) for n, answers in enumerate(rows_of)]
+    )
+    found = open_insights(dataset).rows(
+        "SELECT worker, compared, agreement FROM agreement_per_worker ORDER BY worker"
+    )
+    assert found == [("A", 3, pytest.approx(2 / 3)), ("B", 3, pytest.approx(2 / 3)), ("C", 2, 0.5)]
+
+
+def test_a_median_is_the_same_everywhere() -> None:
+    labels = [Label(id=str(s), annotator_id="ann", seconds_to_create=float(s)) for s in (30, 50)]
+    dataset = Dataset.from_rows([DataRow(id=label.id or "", labels=(label,)) for label in labels])
+    insights = open_insights(dataset)
+    assert insights.rows("SELECT median FROM seconds_per_worker") == [(40.0,)]
+    assert summarise(insights).seconds_median == 40.0
+    assert annokit.consensus.annotators(dataset)["median_seconds"].to_pylist() == [40.0]
 
 
 def test_a_worker_who_answers_twice_counts_once_in_agreement() -> None:
@@ -315,10 +347,8 @@ def test_a_worker_who_answers_twice_counts_once_in_agreement() -> None:
     ]
 
 
-def test_flags_name_who_is_hasty_constant_or_disagrees(
-    counted: tuple[Insights, list[tuple[DataRow, Label]]],
-) -> None:
-    insights, _ = counted
+def test_flags_name_who_is_hasty_constant_or_disagrees() -> None:
+    insights = open_insights(crowd(items=160))
     flags = {(row[0], row[1]): row[2:] for row in rows(insights, "worker_flags")}
     assert flags["w0", "too-fast"][2] == 1.0
     assert flags["w5", "constant"][0] == "c"

@@ -1,5 +1,6 @@
--- Seconds a task took, for each worker: quantiles (the smallest value that so many do not exceed), and answers an hour. Idle is
--- the share of the time from acceptance to submission in which nobody worked, where a platform says both.
+-- Seconds a task took, for each worker: the median (of an even number the mean of the two in the middle), other
+-- quantiles (the smallest value that so many do not exceed), and answers an hour. Idle is the share of the time from
+-- acceptance to submission in which nobody worked, where a platform says both.
 WITH timed AS (
   SELECT worker, seconds, active_seconds, wall_seconds
   FROM answers
@@ -18,7 +19,7 @@ SELECT
   SUM(seconds) AS seconds,
   MIN(CASE WHEN place >= 0.10 * n THEN seconds END) AS q10,
   MIN(CASE WHEN place >= 0.25 * n THEN seconds END) AS q25,
-  MIN(CASE WHEN place >= 0.50 * n THEN seconds END) AS median,
+  AVG(CASE WHEN 2 * place BETWEEN n AND n + 2 THEN seconds END) AS median,
   MIN(CASE WHEN place >= 0.75 * n THEN seconds END) AS q75,
   MIN(CASE WHEN place >= 0.90 * n THEN seconds END) AS q90,
   CASE WHEN SUM(seconds) > 0 THEN 3600 * COUNT(*) / SUM(seconds) END AS answers_per_hour,

@@ -1,5 +1,5 @@
 -- Each label of each worker's latest answer to a data row, and how many of the others gave it, too. It is shared if more
--- than half of them did; NULL when nobody else answered, or exactly half.
+-- than half of them did; NULL when nobody else answered.
 WITH latest AS (
   SELECT
     answer,
@@ -34,8 +34,9 @@ SELECT
   a.others,
   s.others_same,
   CASE
+    WHEN a.others = 0 THEN NULL
     WHEN 2 * s.others_same > a.others THEN 1
-    WHEN 2 * s.others_same < a.others THEN 0
+    ELSE 0
   END AS shared
 FROM (SELECT DISTINCT data_row, worker, day, answer, element, label FROM given) AS g
 JOIN asked AS a ON a.data_row = g.data_row AND a.element = g.element

@@ -5,7 +5,7 @@
 --   disagrees  the far end of the interval of the agreement is more than 10 points below everybody's
 -- The median worker, not all other answers: else a busy worker who is off makes everybody look off.
 WITH everybody AS (
-  SELECT MIN(CASE WHEN place >= 0.5 * n THEN seconds END) AS median
+  SELECT AVG(CASE WHEN 2 * place BETWEEN n AND n + 2 THEN seconds END) AS median
   FROM (
     SELECT seconds, ROW_NUMBER() OVER (ORDER BY seconds) AS place, COUNT(*) OVER () AS n
     FROM answers
