@@ -64,7 +64,7 @@ def choose_labels(dataset: Dataset, policy: str | None) -> Dataset:
             chosen = choice(row.labels)
             found = found or bool(chosen)
             if demanding and not found and len(annotators) < _SHOWN:
-                annotators.update((str(label.annotator_id), None) for label in row.labels)
+                annotators.update((label.annotator_id or "", None) for label in row.labels)
             if len(chosen) < len(row.labels):
                 _supersede(row, chosen, run.report)
             if demanding and not chosen:
@@ -75,9 +75,9 @@ def choose_labels(dataset: Dataset, policy: str | None) -> Dataset:
             else:
                 yield row
         if annotators and not found:
-            raise UsageError(
-                f"no data row has a label for {policy!r}", hint=f"annotators: {', '.join(annotators)}"
-            )
+            known = ", ".join(filter(None, annotators))
+            hint = f"annotators: {known}" if known else "no label of the source says who its annotator is"
+            raise UsageError(f"no data row has a label for {policy!r}", hint=hint)
 
     return dataset.through(step)
 

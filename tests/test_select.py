@@ -81,6 +81,9 @@ def test_rows_without_the_label_asked_for_are_dropped_and_named() -> None:
 def test_a_name_that_no_annotator_has_is_a_typo() -> None:
     with pytest.raises(UsageError, match=r"a@example\.com"):
         chosen([label("a")], "annotator:nobody")
+    with pytest.raises(UsageError) as problem:
+        chosen([Label(id="1"), Label(id="2")], "annotator:nobody")
+    assert problem.value.hint == "no label of the source says who its annotator is"
 
 
 def test_unknown_policies_are_refused() -> None:

@@ -32,7 +32,9 @@ def review(
     """The data rows worth a second look, with the reasons; those with the lowest agreement first.
 
     A row is listed when its mean agreement is low, when as many annotators say one thing as another, when only some
-    drew an object (half of them or fewer, yet not one of one), or when an annotator who labelled it is flagged.
+    drew an object (half of them or fewer, yet not one of one), or when an annotator who labelled it is flagged. Objects
+    are one from the `link` of `score` on (.5), which is more than that of `merge` (.3): what was drawn so differently
+    that it is barely merged is worth a look.
 
     Parameters
     ----------
