@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -127,10 +128,68 @@ def test_every_box_of_a_coco_file_moved_is_seen(samples: Path, tmp_path: Path) -
 
 def test_ids_come_first_wherever_the_thing_went() -> None:
     before = state(mark("car", square(0), "a"), mark("car", square(50), "b"))
-    after = state(mark("car", square(50), "a"), mark("car", square(0), "b"))
-    assert whats(diff(before, after)) == [("moved", "car", "car")] * 2
+    after = state(mark("bus", square(150), "a"), mark("car", square(40), "b"), mark("car", square(1), "c"))
+    found = diff(before, after)
+    assert whats(found) == [("reclassified", "car", "bus"), ("moved", "car", "car"), ("added", None, "car")]
+    assert found.ids_contradicted_in is None
+    assert b"ids_contradicted_in" not in msgspec.json.encode(found)
     without = state(mark("car", square(50)), mark("car", square(0)))
     assert diff(before, without).changes == []
+
+
+CAR, BUS, PERSON = (
+    Box(x=0, y=0, width=10, height=10),
+    Box(x=50, y=50, width=20, height=20),
+    Box(x=80, y=0, width=10, height=30),
+)
+
+
+def coco(path: Path, images: dict[str, list[tuple[str, Box]]]) -> Path:
+    """As every tool writes it that numbers from 1."""
+    rows = [
+        DataRow(id=name, external_id=name, asset=Asset(width=100, height=100), labels=(
+            Label(annotations=tuple(mark(what, shape) for what, shape in marks)),
+        ))
+        for name, marks in images.items()
+    ]  # fmt: skip
+    annokit.write(annokit.Dataset.from_rows(rows), path, format="coco")
+    return path
+
+
+def test_ids_that_only_count_are_no_identity(tmp_path: Path) -> None:
+    boxes = [("car", CAR), ("bus", BUS), ("person", PERSON)]
+    before = coco(tmp_path / "before.json", {"a.jpg": boxes})
+    other_order = coco(tmp_path / "perm.json", {"a.jpg": [boxes[2], *boxes[:2]]})
+    found = diff(annokit.read(before), annokit.read(other_order))
+    assert (found.total.same, found.changes, found.ids_contradicted_in) == (3, [], "a.jpg")
+    without_first = coco(tmp_path / "less.json", {"a.jpg": boxes[1:]})
+    for states in ((before, without_first), (without_first, before)):
+        found = diff(*map(annokit.read, states))
+        assert (found.total.same, len(found.changes)) == (2, 1)
+        assert {one.what for one in found.changes} <= {"added", "removed"}
+    moved = [("bus", replace(BUS, x=52)), ("person", PERSON)]
+    found = diff(annokit.read(before), annokit.read(coco(tmp_path / "moved.json", {"a.jpg": moved})))
+    assert whats(found) == [("removed", "car", None), ("moved", "bus", "bus")]
+
+
+def test_ids_contradicted_in_one_row_are_not_used_in_any(tmp_path: Path) -> None:
+    boxes = [("car", CAR), ("bus", BUS), ("person", PERSON)]
+    nudged = [(what, replace(box, x=box.x + 1)) for what, box in boxes]
+    before = coco(tmp_path / "before.json", {"a.jpg": boxes, "b.jpg": boxes})
+    after = coco(tmp_path / "after.json", {"a.jpg": nudged[::-1], "b.jpg": boxes[::-1]})
+    found = diff(annokit.read(before), annokit.read(after))
+    assert [(one.what, one.data_row) for one in found.changes] == [("moved", "a.jpg")] * 3
+    assert (found.data_rows, found.ids_contradicted_in) == (2, "b.jpg")
+
+
+def test_what_formats_round_contradicts_ids_as_well() -> None:
+    before = state(mark("car", square(0), "1"), mark("car", square(30), "2"), mark("car", square(60), "3"))
+    after = state(mark("car", square(30.001), "1"), mark("car", square(60.001), "2"))
+    found = diff(before, after)
+    assert (found.total.same, whats(found)) == (2, [("removed", "car", None)])
+    twins = state(*(mark("car", square(x), id) for x, id in ((0.001, "1"), (0, "2"), (0.002, "3"))))
+    found = diff(state(*(mark("car", square(0), id) for id in "123")), twins)
+    assert (found.total.same, found.ids_contradicted_in) == (3, None)
 
 
 def test_ids_that_stand_twice_say_nothing() -> None:
@@ -295,10 +354,20 @@ def test_the_command_shows_what_people_corrected(samples: Path, tmp_path: Path) 
     result = CliRunner().invoke(app, ["diff", str(before), str(after)])
     assert result.exit_code == 0, result.output
     assert "16 data rows compared, 2 changes" in result.output
+    assert "not used" not in result.output
     result = CliRunner().invoke(app, ["diff", str(before), str(after), "--json"])
     found = json.loads(result.output)
     assert [one["what"] for one in found["changes"]] == ["removed", "reclassified"]
     assert found["total"]["same"] == len(document["annotations"]) - 1
+    counted = tmp_path / "counted.json"
+    for one, id in zip(
+        document["annotations"], [a["id"] for a in document["annotations"]][::-1], strict=True
+    ):
+        one["id"] = id
+    counted.write_text(json.dumps(document))
+    result = CliRunner().invoke(app, ["diff", str(after), str(counted)])
+    assert ", 0 changes" in result.output
+    assert "ids of annotations are not used" in result.output
     results = tmp_path / "results.json"
     annokit.convert(before, results, to="coco-results")
     line = ["diff", str(results), str(before), "--ground-truth", str(before)]

@@ -96,6 +96,12 @@ def _show(found: Diff) -> None:
         )
     say()
     say(f"{number_of(found.data_rows, 'data row')} compared, {number_of(len(found.changes), 'change')}")
+    if found.ids_contradicted_in is not None:
+        row = found.ids_contradicted_in
+        say(
+            f"ids of annotations are not used: in {row} something is as it was under another id, so they only count",
+            "yellow",
+        )
     for names, where in ((found.only_before, "BEFORE"), (found.only_after, "AFTER")):
         if names:
             say(f"{len(names)} data rows are in {where} only, e.g. {names[0]}", "yellow")

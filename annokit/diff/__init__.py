@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator
 from typing import Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from annokit.dataset import Dataset
 from annokit.diff._answers import compared
 from annokit.diff._moved import restated, stayed
-from annokit.diff._pairs import paired
+from annokit.diff._pairs import Contradicted, paired
 from annokit.errors import UsageError
 from annokit.io.limits import DEFAULT_LIMITS, Limits
 from annokit.model import Classification, DataRow, ObjectAnnotation, Relationship, Track
@@ -81,7 +82,7 @@ class QuestionChanges(msgspec.Struct, frozen=True):
     removed: int
 
 
-class Diff(msgspec.Struct, frozen=True):
+class Diff(msgspec.Struct, frozen=True, omit_defaults=True):
     """Two states of the same labels compared.
 
     Attributes
@@ -98,6 +99,9 @@ class Diff(msgspec.Struct, frozen=True):
         Everything that is not as it was, in order of the rows after.
     unreadable : int
         Records of either that cannot be read.
+    ids_contradicted_in : str or None
+        The first data row in which something stands as it was under another id, while its own id is borne by something
+        else: ids are numbers only then, and were not used.
     """
 
     data_rows: int
@@ -108,6 +112,7 @@ class Diff(msgspec.Struct, frozen=True):
     questions: list[QuestionChanges]
     changes: list[Change]
     unreadable: int
+    ids_contradicted_in: str | None = None
 
 
 def diff(
@@ -120,9 +125,9 @@ def diff(
 ) -> Diff:
     """Compare two states of the same data rows: what was added, removed, moved, reclassified, answered otherwise.
 
-    Data rows are the same if their ids, global keys or external ids are. In a data row, annotations of one id are one
-    thing, and so is what is as it was; the others are matched by overlap, those of one class first, so that the sum of
-    overlaps is largest.
+    Data rows are the same if their ids, global keys or external ids are. In a data row, what is as it was is one thing, and
+    so are annotations of one id; the others are matched by overlap, those of one class first, so that the sum of
+    overlaps is largest. Ids that are contradicted anywhere are not used, see `Diff.ids_contradicted_in`.
 
     Parameters
     ----------
@@ -149,16 +154,30 @@ def diff(
     if not 0 < minimum_overlap <= 1:
         raise UsageError(f"expected a least overlap above 0, up to 1, got {minimum_overlap}")
     run = Run(on_error="skip", limits=limits)
-    ours = _Rows(choose_labels(before, labels).rows(run))
-    tally = _Tally(minimum_overlap, limits)
-    only_after, count = [], 0
-    for row in choose_labels(after, labels).rows(Run(on_error="skip", report=run.report, limits=limits)):
+    ours = list(choose_labels(before, labels).rows(run))
+    theirs = choose_labels(after, labels)
+    found = _compared(ours, theirs, _Tally(minimum_overlap, limits), run)
+    if found.ids_contradicted_in is not None:
+        again = _compared(ours, theirs, _Tally(minimum_overlap, limits, by_id=False), run)
+        return replace(again, ids_contradicted_in=found.ids_contradicted_in)
+    return found
+
+
+def _compared(before: list[DataRow], after: Dataset, tally: _Tally, earlier: Run) -> Diff:
+    """All rows compared, or those up to the first that contradicts ids."""
+    run = Run(on_error="skip", limits=earlier.limits)
+    ours, only_after, count, contradicted = _Rows(before), list[str](), 0, None
+    for row in after.rows(run):
         was = ours.take(row)
         if was is None:
             only_after.append(row.name)
-        else:
-            count += 1
+            continue
+        count += 1
+        try:
             tally.compare(was, row)
+        except Contradicted:
+            contradicted = row.name
+            break
     return Diff(
         data_rows=count,
         only_before=[row.name for row in ours.left()],
@@ -170,7 +189,8 @@ def diff(
             for title, found in tally.questions.items()
         ],
         changes=tally.changes,
-        unreadable=run.report.total("skipped"),
+        unreadable=earlier.report.total("skipped") + run.report.total("skipped"),
+        ids_contradicted_in=contradicted,
     )
 
 
@@ -203,8 +223,8 @@ def _keys(row: DataRow) -> list[str]:
 class _Tally:
     """Counts over all data rows."""
 
-    def __init__(self, minimum: float, limits: Limits) -> None:
-        self._minimum, self._limits = minimum, limits
+    def __init__(self, minimum: float, limits: Limits, *, by_id: bool = True) -> None:
+        self._minimum, self._limits, self._by_id = minimum, limits, by_id
         self._counts: dict[str, Counter[str]] = {}
         self._overlaps: dict[str, float] = {}
         self.questions: dict[str, Counter[str]] = {}
@@ -213,7 +233,7 @@ class _Tally:
     def compare(self, before: DataRow, after: DataRow) -> None:
         """One data row in both states."""
         ours, theirs = (_marked(row) for row in (before, after))
-        pairs = paired(ours, theirs, self._minimum, self._limits)
+        pairs = paired(ours, theirs, self._minimum, self._limits, by_id=self._by_id)
         matched = {pair.before: pair for pair in pairs}
         for i, one in enumerate(ours):
             pair = matched.get(i)
