@@ -29,10 +29,14 @@ class RowKey(msgspec.Struct, frozen=True, gc=False):
 
 
 class Outline(msgspec.Struct, frozen=True):
-    """What a first, cheap pass finds out: all classes in a stable order, and the names of all rows."""
+    """What a first, cheap pass finds out: all classes in a stable order, and the names of all rows.
+
+    `sources` has the names of each source by itself, where there are several.
+    """
 
     ontology: Ontology
     keys: Sequence[RowKey]
+    sources: Sequence[Sequence[RowKey]] = ()
 
 
 def joined(outlines: Iterable[Outline]) -> Outline:
@@ -57,14 +61,16 @@ def merged(outlines: Sequence[Outline]) -> Outline:
     tools: dict[str, Tool] = {}
     questions: dict[str, Tool] = {}
     keys: list[RowKey] = []
+    sources: list[Sequence[RowKey]] = []
     for outline in outlines:
+        sources += outline.sources or [outline.keys]
         for tool in outline.ontology.tools:
             tools.setdefault(tool.name, tool)
         for question in outline.ontology.classifications:
             questions.setdefault(question.name, question)
         keys.extend(outline.keys)
     ontology = Ontology(tools=tuple(tools.values()), classifications=tuple(questions.values()))
-    return Outline(ontology, keys)
+    return Outline(ontology, keys, sources if len(sources) > 1 else ())
 
 
 class Dataset:

@@ -187,8 +187,8 @@ def test_what_formats_round_contradicts_ids_as_well() -> None:
     after = state(mark("car", square(30.001), "1"), mark("car", square(60.001), "2"))
     found = diff(before, after)
     assert (found.total.same, whats(found)) == (2, [("removed", "car", None)])
-    twins = state(*(mark("car", square(x), id) for x, id in ((0.001, "1"), (0, "2"), (0.002, "3"))))
-    found = diff(state(*(mark("car", square(0), id) for id in "123")), twins)
+    twins = state(*(mark("car", square(x), n) for x, n in ((0.001, "1"), (0, "2"), (0.002, "3"))))
+    found = diff(state(*(mark("car", square(0), n) for n in "123")), twins)
     assert (found.total.same, found.ids_contradicted_in) == (3, None)
 
 
@@ -330,6 +330,20 @@ def test_rows_are_found_by_any_name_and_the_others_are_named() -> None:
     )
 
 
+def test_numbers_that_a_file_gives_its_rows_say_nothing_beside_names() -> None:
+    def rows(*names: str) -> annokit.Dataset:
+        return annokit.Dataset.from_rows(
+            [DataRow(id=str(number), external_id=name) for number, name in enumerate(names, 1)]
+        )
+
+    found = diff(rows("b.jpg", "c.jpg"), rows("a.jpg", "b.jpg", "c.jpg"))
+    assert (found.data_rows, found.only_before, found.only_after) == (2, [], ["a.jpg"])
+    nameless = annokit.Dataset.from_rows([DataRow(id="1")])
+    assert diff(nameless, rows("a.jpg")).data_rows == diff(rows("a.jpg"), nameless).data_rows == 1
+    renamed = [state(name=name, id="cl9f3k2") for name in ("a.jpg", "b.jpg")]
+    assert diff(*renamed).data_rows == 1
+
+
 @settings(max_examples=25)
 @given(st.lists(strategies.data_rows, max_size=2, unique_by=lambda row: row.id))
 def test_nothing_changed_between_a_dataset_and_itself(rows: list[DataRow]) -> None:
@@ -360,10 +374,9 @@ def test_the_command_shows_what_people_corrected(samples: Path, tmp_path: Path) 
     assert [one["what"] for one in found["changes"]] == ["removed", "reclassified"]
     assert found["total"]["same"] == len(document["annotations"]) - 1
     counted = tmp_path / "counted.json"
-    for one, id in zip(
-        document["annotations"], [a["id"] for a in document["annotations"]][::-1], strict=True
-    ):
-        one["id"] = id
+    ids = [one["id"] for one in document["annotations"]]
+    for one, number in zip(document["annotations"], reversed(ids), strict=True):
+        one["id"] = number
     counted.write_text(json.dumps(document))
     result = CliRunner().invoke(app, ["diff", str(after), str(counted)])
     assert ", 0 changes" in result.output

@@ -155,7 +155,8 @@ def _whole(found: Scores, alphas: Mapping[str, Any]) -> dict[str, Any]:
     }
     tables = {name: table.to_pylist() for name, table in found.tables().items() if name != "units"}
     return {
-        "agreement": _number(found.agreement), "alphas": said, "not_compared": found.not_compared, **tables
+        "agreement": _number(found.agreement), "alphas": said, "not_compared": found.not_compared,
+        **({"in_one_source": found.in_one_source} if found.in_one_source else {}), **tables,
     }  # fmt: skip
 
 
@@ -169,7 +170,7 @@ def _show_scores(found: Scores, alphas: Mapping[str, Any]) -> None:
         say(
             f"{_ALONE} ({number_of(found.data_rows, 'data row')}, {number_of(found.annotators, 'annotator')})"
         )
-    _say_left_out(found.not_compared)
+    _say_left_out(found)
     rows: list[tuple[object, ...]] = [
         (name, _shown(e), f"{e.low:.3f} to {e.high:.3f}" if e.low == e.low else None)
         for name, e in alphas.items()
@@ -183,8 +184,10 @@ def _show_scores(found: Scores, alphas: Mapping[str, Any]) -> None:
     _section(columns, _rows(found.rows, columns))
 
 
-def _say_left_out(kinds: Mapping[str, int]) -> None:
-    for kind, n in kinds.items():
+def _say_left_out(found: Scores) -> None:
+    if found.in_one_source:
+        say(f"in one source only: {number_of(found.in_one_source, 'data row')} (by name)", "yellow")
+    for kind, n in found.not_compared.items():
         hint = " (`annokit masks list` names them, --masks reads them)" if kind == "mask_reference" else ""
         say(f"{n} objects left out: nothing says what a {kind} covers{hint}", "yellow")
 
@@ -284,7 +287,7 @@ def annotators(
     table = consensus.annotators(dataset, method=method, scores=scores, workers=workers)
     _save(table, output, overwrite)
     if not (as_json or as_csv):
-        _say_left_out(scores.not_compared)
+        _say_left_out(scores)
     columns = [
         "annotator", "labels", "objects", "median_seconds", "agreement", "low", "high", "skill", "vitality", "flags"
     ]  # fmt: skip
@@ -319,7 +322,7 @@ def review(
     table = consensus.review(dataset, below=below, scores=scores, workers=workers)
     _save(table, output, overwrite)
     if not (as_json or as_csv):
-        _say_left_out(scores.not_compared)
+        _say_left_out(scores)
     none = "no data row needs a second look" if len(scores.rows) else _ALONE
     _say_or_show(table, as_json, as_csv, ["data_row", "score", "annotators", "reasons"], none)
 

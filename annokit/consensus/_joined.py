@@ -12,12 +12,12 @@ from msgspec.structs import replace
 
 from annokit.dataset import Dataset, Outline, RowKey
 from annokit.io.batches import batched
-from annokit.model import DataRow, Label
+from annokit.model import DataRow
 from annokit.passes import Parts
 from annokit.run import Run
 from annokit.workers import Workers
 
-__all__ = ["joined", "over_joined"]
+__all__ = ["in_one_source", "joined", "over_joined"]
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
@@ -27,9 +27,10 @@ _BATCH = 256
 
 
 def joined(dataset: Dataset) -> Dataset:
-    """The dataset with the data rows of one id and name made one row that has the labels of all.
+    """The dataset with the data rows that are one made one row that has the labels of all.
 
-    Which rows come again is told by the outline; only those are held, each until its last one has come. A row that
+    Rows of several sources are one if their names are: global key, else external id, else the file's name, else the id. Where
+    one of the sources has a name twice, ids tell its rows apart, and those of one id and name are one. Which rows come again is told by the outline; only those are held, each until its last one has come. A row that
     is made one with others is accounted as merged. `score`, `merge` and the like begin with this.
 
     Parameters
@@ -52,7 +53,9 @@ def joined(dataset: Dataset) -> Dataset:
     """
 
     def step(rows: Iterator[DataRow], run: Run) -> Iterator[DataRow]:
-        again = _Again(dataset.outline.keys)
+        again, alone = _Again(dataset.outline), in_one_source(dataset.outline)
+        if alone:
+            run.report.note_each("one-source", "data_rows", "only one of the sources has it", alone)
         for row in rows:
             yield from again.take(row, run)
         yield from again.rest(run)
@@ -77,12 +80,12 @@ def over_joined(
     """
     parts = Parts(dataset, workers)
     outlines = parts.outlines()
-    again = _Again(key for outline in outlines for key in outline.keys)
-    held = [frozenset(key for key in outline.keys if key in again.left) for outline in outlines]
+    again, several = _Again(dataset.outline), bool(dataset.outline.sources)
+    held = [frozenset(key for key in outline.keys if again.comes_again(key)) for outline in outlines]
     apart: list[_R] = []
 
     def made_one() -> Iterator[DataRow]:
-        for one in parts.map(partial(_apart, task), run, held):
+        for one in parts.map(partial(_apart, task, several), run, held):
             if isinstance(one, DataRow):
                 yield from again.take(one, run)
             else:
@@ -94,9 +97,13 @@ def over_joined(
 
 
 def _apart(
-    task: Callable[[Iterator[DataRow]], _R], dataset: Dataset, run: Run, again: frozenset[RowKey]
+    task: Callable[[Iterator[DataRow]], _R],
+    several: bool,
+    dataset: Dataset,
+    run: Run,
+    again: frozenset[RowKey],
 ) -> Iterator[_R | DataRow]:
-    """The rows of a part that come again, as they are, and what is made of all others."""
+    """The rows of a part that come again, as they are, and what is made of all others; `several` sources have parts."""
     held: list[DataRow] = []
 
     def others() -> Iterator[DataRow]:
@@ -104,7 +111,7 @@ def _apart(
             if RowKey(row.name, row.id) in again:
                 held.append(row)
             else:
-                yield row
+                yield _signed(row) if several else row
 
     made = task(others())
     yield from held
@@ -118,20 +125,26 @@ def _all_of(task: Callable[[Iterator[DataRow]], _R], rows: Sequence[DataRow]) ->
 class _Again:
     """Rows of which the outline says that they come again; each is held until its last one has come."""
 
-    def __init__(self, keys: Iterable[RowKey]) -> None:
-        self.left = {key: n for key, n in Counter(keys).items() if n > 1}
-        self._held: defaultdict[RowKey, list[DataRow]] = defaultdict(list)
+    def __init__(self, outline: Outline) -> None:
+        self._same, self._several = _Same(outline.sources), bool(outline.sources)
+        counts = Counter(map(self._same.row_of, outline.keys))
+        self._left = {one: n for one, n in counts.items() if n > 1}
+        self._held: defaultdict[RowKey | str, list[DataRow]] = defaultdict(list)
+
+    def comes_again(self, key: RowKey) -> bool:
+        """Whether another row is the same."""
+        return self._same.row_of(key) in self._left
 
     def take(self, row: DataRow, run: Run) -> Iterator[DataRow]:
         """The rows that are whole, now that this one has come."""
-        key = RowKey(row.name, row.id)
-        if key not in self.left:
-            yield row
+        one = self._same.row_of(RowKey(row.name, row.id))
+        if one not in self._left:
+            yield _signed(row) if self._several else row
             return
-        self._held[key].append(row)
-        self.left[key] -= 1
-        if not self.left[key]:
-            yield from _together(self._held.pop(key), run)
+        self._held[one].append(row)
+        self._left[one] -= 1
+        if not self._left[one]:
+            yield from _together(self._held.pop(one), run)
 
     def rest(self, run: Run) -> Iterator[DataRow]:
         """Those of which some could not be read."""
@@ -139,8 +152,43 @@ class _Again:
             yield from _together(those, run)
 
 
+class _Same:
+    """Which rows are one: of several sources those of one name, unless a source has it twice; else those of one id, too.
+
+    What has no name but its id is the row of that id, if there is one such name only: files may number their rows alike.
+    """
+
+    def __init__(self, sources: Sequence[Sequence[RowKey]]) -> None:
+        self._several, self._twice = bool(sources), set[str]()
+        names: defaultdict[str, set[str]] = defaultdict(set)
+        for keys in sources:
+            ids: dict[str, str] = {}
+            self._twice |= {key.name for key in keys if ids.setdefault(key.name, key.id) != key.id}
+            for key in keys:
+                if key.name != key.id:
+                    names[key.id].add(key.name)
+        self._name_of = {id_: next(iter(some)) for id_, some in names.items() if len(some) == 1}
+
+    def row_of(self, key: RowKey) -> RowKey | str:
+        """What is equal for rows that are one."""
+        if not self._several:
+            return key
+        name = self._name_of.get(key.id, key.name) if key.name == key.id else key.name
+        return RowKey(name, key.id) if name in self._twice else name
+
+
+def in_one_source(outline: Outline) -> list[str]:
+    """The names of the data rows that only one of several sources has."""
+    same = _Same(outline.sources)
+    found = Counter(one for keys in outline.sources for one in dict.fromkeys(map(same.row_of, keys)))
+    return [one if isinstance(one, str) else one.name for one, n in found.items() if n == 1]
+
+
 def _once(found: Outline) -> Outline:
-    return replace(found, keys=list(dict.fromkeys(found.keys)))
+    same, first = _Same(found.sources), dict[RowKey | str, RowKey]()
+    for key in found.keys:
+        first.setdefault(same.row_of(key), key)
+    return replace(found, keys=list(first.values()), sources=())
 
 
 def _together(rows: Sequence[DataRow], run: Run) -> Iterator[DataRow]:
@@ -162,17 +210,17 @@ def _one(rows: Sequence[DataRow]) -> DataRow:
         asset=next((row.asset for row in rows if row.asset.height), rows[0].asset),
         metadata=_union(row.metadata for row in rows),
         attachments=_union(row.attachments for row in rows),
-        labels=tuple(label for row in rows for label in (_signed(row) if apart else row.labels)),
+        labels=tuple(label for row in rows for label in (_signed(row) if apart else row).labels),
     )
 
 
-def _signed(row: DataRow) -> Sequence[Label]:
-    """Its labels; one that nobody signed is by its file, as each file is somebody's."""
+def _signed(row: DataRow) -> DataRow:
+    """The row; a label of it that nobody signed is by its file, as each file is somebody's."""
     if len(row.labels) == 1:
         (label,) = row.labels
         if label.annotator_id is None and label.id is None and label.origin != "model":
-            return [replace(label, annotator_id=row.source)]
-    return row.labels
+            return replace(row, labels=(replace(label, annotator_id=row.source),))
+    return row
 
 
 def _union(several: Iterable[Sequence[_T]]) -> tuple[_T, ...]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from annokit.consensus._clusters import check_link, row_clusters
 from annokit.consensus._coefficients import Estimate, alpha
 from annokit.consensus._columns import ordered_sum
-from annokit.consensus._joined import over_joined
+from annokit.consensus._joined import in_one_source, over_joined
 from annokit.consensus._labelbox import labelbox_scores
 from annokit.consensus._submissions import (
     Answered,
@@ -94,6 +94,8 @@ class Scores:
         Objects left out because nothing says what they cover, by kind: masks that are URLs, say.
     data_rows, annotators : int
         How many were read that have a label, whether or not there is another to compare it with.
+    in_one_source : int
+        How many data rows only one of several sources has; see `joined` for which are the same.
     """
 
     pairs: pa.Table
@@ -103,6 +105,7 @@ class Scores:
     not_compared: dict[str, int] = field(default_factory=dict)
     data_rows: int = 0
     annotators: int = 0
+    in_one_source: int = 0
 
     @property
     def agreement(self) -> float:
@@ -241,7 +244,7 @@ def score(
             found.take(part)
     if against is not None and not found.any_gold:
         raise UsageError(f"no data row has a label for {against!r}", hint="annokit info lists the annotators")
-    return found.scores()
+    return found.scores(len(in_one_source(dataset.outline)))
 
 
 class _Scoring(NamedTuple):
@@ -298,7 +301,7 @@ class _Columns:
         self.annotators |= part.annotators
         self.any_gold = self.any_gold or part.any_gold
 
-    def scores(self) -> Scores:
+    def scores(self, in_one_source: int) -> Scores:
         """All of it as tables."""
         units = pa.schema([(name, pa.string()) for name in ("question", "unit", "annotator", "label")])
         return Scores(
@@ -309,6 +312,7 @@ class _Columns:
             dict(self.not_compared),
             self.data_rows,
             len(self.annotators),
+            in_one_source,
         )
 
 

@@ -207,7 +207,7 @@ class _Rows:
     def take(self, row: DataRow) -> DataRow | None:
         for key in _keys(row):
             for place in self._places.get(key, ()):
-                if place in self._rows:
+                if place in self._rows and not _counted(key, row, self._rows[place]):
                     return self._rows.pop(place)
         return None
 
@@ -218,6 +218,11 @@ class _Rows:
 def _keys(row: DataRow) -> list[str]:
     names = (row.global_key, row.external_id, row.name, row.id)
     return list(dict.fromkeys(name for name in names if name is not None))
+
+
+def _counted(key: str, one: DataRow, other: DataRow) -> bool:
+    """Whether what two rows share is a number that each file gives its own rows, as COCO does: both have a name beside it."""
+    return key.isdecimal() and key == one.id == other.id and one.name != key != other.name
 
 
 class _Tally:

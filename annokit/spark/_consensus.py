@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 import pyarrow as pa
@@ -11,7 +12,7 @@ from pyspark.sql.pandas.types import from_arrow_schema
 
 from annokit.consensus import Scores, score
 from annokit.consensus._submissions import chosen_gold
-from annokit.dataset import Dataset
+from annokit.dataset import Dataset, chained
 from annokit.errors import UsageError, shown
 from annokit.model import DataRow
 from annokit.spark._nested import check_nested, rows_of
@@ -24,7 +25,7 @@ _BY_ROW = ("pairs", "rows", "classes", "matches", "units")
 def consensus(df: DataFrame, table: str = "pairs", **options: Any) -> DataFrame:
     """The scores of `annokit.consensus.score`, each data row scored by itself in a task.
 
-    Data rows of one id and name are one, whatever source they are from: each annotator may have a file of their own.
+    Data rows of several sources are one as `annokit.consensus.joined` says: each annotator may have a file of their own.
 
     Parameters
     ----------
@@ -57,7 +58,7 @@ def consensus(df: DataFrame, table: str = "pairs", **options: Any) -> DataFrame:
         rows = [row for batch in ordered.to_batches() for row in rows_of(batch)]
         return getattr(_scores(rows, options), table)
 
-    return df.groupBy("id", "name").applyInArrow(scored, from_arrow_schema(schema))
+    return df.groupBy("name").applyInArrow(scored, from_arrow_schema(schema))
 
 
 _NOTHING = score(Dataset.from_rows([]))
@@ -71,7 +72,8 @@ def _check(options: Mapping[str, Any]) -> None:
 
 
 def _scores(rows: Sequence[DataRow], options: Mapping[str, Any]) -> Scores:
+    by_source = groupby(rows, lambda row: row.source)
     try:
-        return score(Dataset.from_rows(rows), **options)
+        return score(chained([Dataset.from_rows(list(some)) for _, some in by_source]), **options)
     except UsageError:  # options were looked at before: nobody labelled this row to score against
         return _NOTHING

@@ -57,6 +57,34 @@ def test_score(export: Path, tmp_path: Path) -> None:
     assert "over 16 data rows of 3 annotators" in against.stdout
 
 
+def test_files_of_annotators_are_joined_by_name_and_the_others_counted(tmp_path: Path) -> None:
+    def file(who: str, *names: str) -> Path:
+        images = [{"id": n, "file_name": name, "width": 9, "height": 9} for n, name in enumerate(names, 1)]
+        boxes = [
+            {"id": n, "image_id": n, "category_id": 1, "bbox": [1, 1, 5, 5]} for n in range(1, len(names) + 1)
+        ]
+        path = tmp_path / f"{who}.json"
+        categories = [{"id": 1, "name": "car"}]
+        path.write_text(json.dumps({"images": images, "annotations": boxes, "categories": categories}))
+        return path
+
+    ann, bob, cid = file("ann", "a.jpg", "b.jpg"), file("bob", "b.jpg"), file("cid", "x.jpg", "y.jpg")
+    assert run("score", ann, bob).stdout.splitlines()[:2] == [
+        "agreement 1.000 over 1 data row of 2 annotators",
+        "in one source only: 1 data row (by name)",
+    ]
+    assert run("score", ann, cid).stdout.splitlines() == [
+        "no data row has two labels to compare (4 data rows, 2 annotators)",
+        "in one source only: 4 data rows (by name)",
+    ]
+    assert json.loads(run("score", ann, bob, "--json").stdout)["in_one_source"] == 1
+    assert "in one source only: 1 data row" in run("annotators", ann, bob).stdout
+    assert "in one source only: 1 data row" in run("review", ann, bob).stdout
+    assert "note: 1 data_rows: only one of the sources has it" in run("merge", ann, bob).stdout
+    run("score", ann, bob, "--html", tmp_path / "page.html")
+    assert "in one source only" in (tmp_path / "page.html").read_text()
+
+
 def test_merge(export: Path, tmp_path: Path) -> None:
     output = run("merge", export, "-o", tmp_path / "merged", "--quorum", 0.5).stdout
     said, lines = output.partition("data_row  ")[0], output[output.index("data_row  ") :].splitlines()

@@ -6,9 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import annokit
 from annokit import Dataset, consensus
-from annokit.model import DataRow, Label
+from annokit.model import Asset, Box, DataRow, Label, ObjectAnnotation
 from annokit.run import Run
 from tests.consensus.test_score import radio
 
@@ -78,6 +80,90 @@ def test_rows_that_show_other_things_stay_apart() -> None:
     found = consensus.score(Dataset.from_rows(alike))
     assert found.units["unit"].unique().to_pylist() == ["1\nm", "1\nn"]
     assert consensus.review(Dataset.from_rows(alike))["data_row"].to_pylist() == ["m", "n"]
+
+
+def coco(path: Path, boxes: dict[str, Box], start: int = 1) -> Path:
+    """As every tool writes it: images and annotations numbered in the order of the file."""
+    rows = [
+        DataRow(
+            id=str(number), external_id=name, asset=Asset(width=100, height=100),
+            labels=(Label(annotations=(ObjectAnnotation(tool_name="car", geometry=box),)),),
+        )
+        for number, (name, box) in enumerate(boxes.items(), start)
+    ]  # fmt: skip
+    annokit.write(Dataset.from_rows(rows), path, format="coco")
+    return path
+
+
+LEFT, MIDDLE, RIGHT = (Box(x=x, y=x, width=10, height=10) for x in (0, 50, 80))
+
+
+@pytest.fixture
+def numbered(tmp_path: Path) -> list[Path]:
+    """Two annotators who agree on one of three images, which their files number otherwise."""
+    ann = coco(tmp_path / "ann.json", {"a.jpg": LEFT, "b.jpg": MIDDLE, "c.jpg": RIGHT})
+    return [ann, coco(tmp_path / "bob.json", {"c.jpg": LEFT, "b.jpg": MIDDLE, "a.jpg": RIGHT})]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_rows_of_one_name_are_one_whatever_number_a_file_gives_them(
+    numbered: list[Path], workers: int
+) -> None:
+    found = consensus.score(annokit.read(numbered), workers=workers)
+    assert {row["data_row"]: row["score"] for row in found.rows.to_pylist()} == {
+        "a.jpg": 0.0, "b.jpg": 1.0, "c.jpg": 0.0
+    }  # fmt: skip
+    assert (found.agreement, found.annotators, found.in_one_source) == (pytest.approx(1 / 3), 2, 0)
+    people = consensus.annotators(annokit.read(numbered), workers=workers)
+    assert people["labels"].to_pylist() == [3, 3]
+
+
+def test_what_is_merged_stands_once(numbered: list[Path], tmp_path: Path) -> None:
+    report = annokit.convert(numbered, tmp_path / "out.json", to="coco", labels="merge")
+    images = json.loads((tmp_path / "out.json").read_text())["images"]
+    assert sorted(one["file_name"] for one in images) == ["a.jpg", "b.jpg", "c.jpg"]
+    assert report.kinds["data_rows"]["merged"] == 3
+    assert report.losses == []
+
+
+def test_rows_of_one_source_are_named(numbered: list[Path], tmp_path: Path) -> None:
+    fewer = coco(tmp_path / "fewer.json", {"b.jpg": MIDDLE, "c.jpg": LEFT})  # each has another number
+    found = consensus.score(annokit.read([numbered[0], fewer]))
+    assert found.pairs["score"].to_pylist() == [1.0, 0.0]
+    assert (found.in_one_source, found.annotators) == (1, 2)
+    report = annokit.convert([numbered[0], fewer], tmp_path / "out.json", to="coco", labels="merge")
+    (note,) = report.losses
+    assert (note.code, note.count, note.examples) == ("one-source", 1, ["a.jpg"])
+    others = coco(tmp_path / "others.json", {"x.jpg": LEFT, "y.jpg": LEFT})
+    found = consensus.score(annokit.read([numbered[0], others]))
+    assert (found.in_one_source, found.annotators, len(found.pairs)) == (5, 2, 0)
+    assert consensus.score(annokit.read(numbered[0])).in_one_source == 0
+
+
+def test_a_source_that_has_a_name_twice_tells_its_rows_by_id(tmp_path: Path) -> None:
+    def named(path: Path, who: str, ids: str) -> Path:
+        rows = [
+            DataRow(id=one, external_id="same.jpg", labels=(label(who, one if who == "ann" else "x"),))
+            for one in ids
+        ]
+        annokit.write(Dataset.from_rows(rows), path, format="parquet")
+        return path
+
+    files = [named(tmp_path / who, who, ids) for who, ids in (("ann", "xy"), ("bob", "yz"))]
+    found = consensus.score(annokit.read(files))
+    assert found.pairs.select(["data_row_id", "score"]).to_pylist() == [{"data_row_id": "y", "score": 0.0}]
+    assert found.in_one_source == 2
+
+
+def test_what_has_no_name_is_the_row_of_its_id(numbered: list[Path], tmp_path: Path) -> None:
+    guesses = tmp_path / "guesses.json"
+    box = {"category_id": 1, "bbox": [50, 50, 10, 10], "score": 0.9}
+    guesses.write_text(json.dumps([{**box, "image_id": 2}]))
+    named = consensus.score(annokit.read([numbered[0], guesses]))
+    assert named.pairs["data_row"].to_pylist() == ["b.jpg"]
+    assert consensus.score(annokit.read([*numbered, guesses])).pairs.num_rows == 3 + 2  # both have b.jpg as 2
+    guesses.write_text(json.dumps([{**box, "image_id": 1}]))
+    assert consensus.score(annokit.read([*numbered, guesses])).pairs.num_rows == 3  # a.jpg, or c.jpg
 
 
 def test_what_cannot_be_read_holds_nothing_back() -> None:

@@ -19,7 +19,7 @@ import annokit
 from annokit import consensus, tables
 from annokit import spark as on_spark
 from annokit.errors import UsageError
-from annokit.model import parse
+from annokit.model import Asset, Box, DataRow, Label, ObjectAnnotation, parse
 
 pytestmark = [
     pytest.mark.xdist_group("spark"),
@@ -88,6 +88,26 @@ def test_consensus_data_row_by_data_row(nested: Any, export: Path, table: str) -
     expected = getattr(consensus.score(annokit.read(export)), table)
     assert len(expected) > 40
     assert plain(on_spark.consensus(nested.repartition(3), table).toArrow()) == plain(expected)
+
+
+def test_consensus_of_files_that_number_their_images_otherwise(spark: Any, tmp_path: Path) -> None:
+    files = []
+    for who, names in (("ann", "abc"), ("bob", "cb")):
+        rows = [
+            DataRow(
+                id=str(number), external_id=f"{name}.jpg", asset=Asset(width=90, height=90),
+                labels=(Label(annotations=(ObjectAnnotation(tool_name="car", geometry=box),)),),
+            )
+            for number, name in enumerate(names, 1)
+            for box in [Box(x=ord(name) - ord("a"), y=0, width=9, height=9)]
+        ]  # fmt: skip
+        files.append(tmp_path / f"{who}.json")
+        annokit.write(annokit.Dataset.from_rows(rows), files[-1], format="coco")
+    ann, bob = (spark.read.format("annokit").option("table", "nested").load(str(file)) for file in files)
+    for table in ("pairs", "units"):
+        expected = getattr(consensus.score(annokit.read(files)), table)
+        found = on_spark.consensus(ann.union(bob), table).toArrow()
+        assert plain(found) == plain(expected) != []
 
 
 def test_consensus_against_one_where_not_all_rows_have_them(nested: Any, export: Path) -> None:
