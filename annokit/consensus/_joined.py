@@ -29,9 +29,10 @@ _BATCH = 256
 def joined(dataset: Dataset) -> Dataset:
     """The dataset with the data rows that are one made one row that has the labels of all.
 
-    Rows of several sources are one if their names are: global key, else external id, else the file's name, else the id. Where
-    one of the sources has a name twice, ids tell its rows apart, and those of one id and name are one. Which rows come again is told by the outline; only those are held, each until its last one has come. A row that
-    is made one with others is accounted as merged. `score`, `merge` and the like begin with this.
+    Rows of several sources are one if their names are: global key, else external id, else the file's name, else the id.
+    Where one of the sources has a name twice, ids tell its rows apart, and those of one id and name are one. Which rows
+    come again is told by the outline; only those are held, each until its last one has come. A row that is made one with
+    others is accounted as merged. `score`, `merge` and the like begin with this.
 
     Parameters
     ----------
@@ -45,6 +46,7 @@ def joined(dataset: Dataset) -> Dataset:
 
     Examples
     --------
+    >>> from annokit.model import Label
     >>> rows = [DataRow(id="r1", source=who, labels=(Label(),)) for who in ("ann.json", "bob.json")]
     >>> [[label.annotator_id for label in row.labels] for row in joined(Dataset.from_rows(rows))]
     [['ann.json', 'bob.json']]
