@@ -551,6 +551,52 @@ def test_labels_from_elsewhere_become_an_attribute_for_each_task(tmp_path: Path)
     ]
 
 
+def addresses(folder: Path) -> list[str]:
+    lines = (folder / "output.manifest").read_text().splitlines()
+    return [json.loads(line)["source-ref"] for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("file_name", "expected"),
+    [
+        ("a.jpg", "s3://b/images/a.jpg"),
+        ("sub/a.jpg", "s3://b/images/sub/a.jpg"),
+        ("/data/sub/a.jpg", "s3://b/images/a.jpg"),
+        ("C:\\data\\a.jpg", "s3://b/images/a.jpg"),
+        ("s3://other/a.jpg", "s3://other/a.jpg"),
+        ("https://example.com/a.jpg?size=1", "https://example.com/a.jpg?size=1"),
+    ],
+)
+def test_images_of_coco_without_an_address_get_the_prefix(
+    file_name: str, expected: str, tmp_path: Path
+) -> None:
+    image = {"id": 1, "file_name": file_name, "width": 9, "height": 9}
+    source = tmp_path / "coco.json"
+    source.write_text(json.dumps({"images": [image], "annotations": [], "categories": []}))
+    annokit.convert(source, tmp_path / "with", to=NAME, image_prefix="s3://b/images/")
+    assert addresses(tmp_path / "with") == [expected]
+    annokit.convert(source, tmp_path / "without", to=NAME)
+    assert addresses(tmp_path / "without") == [file_name]
+
+
+def test_images_of_manifests_and_arrays_without_an_address_get_the_prefix(tmp_path: Path) -> None:
+    (tmp_path / "in.manifest").write_text(json.dumps({"source-ref": "sub/a.jpg"}) + "\n")
+    annokit.convert(tmp_path / "in.manifest", tmp_path / "o", to=NAME, image_prefix="s3://b/")
+    assert addresses(tmp_path / "o") == ["s3://b/sub/a.jpg"]
+    found = annokit.Dataset.from_arrays(
+        "street.jpg", (9, 9), classes=["car"], class_ids=[0], boxes_xyxy=[[1, 1, 3, 3]]
+    )
+    annokit.write(found, tmp_path / "p", format=NAME, image_prefix="s3://b/")
+    assert addresses(tmp_path / "p") == ["s3://b/street.jpg"]
+
+
+def test_a_frame_is_not_at_the_address_of_its_video(tmp_path: Path) -> None:
+    asset = Asset(uri="s3://b/v.mp4", media_type="video", width=9, height=9, frame_count=2)
+    video = DataRow(id="v", external_id="v.mp4", asset=asset, labels=(Label(),))
+    annokit.write([video], tmp_path / "o", format=NAME, video_frames="all", image_prefix="s3://b/frames/")
+    assert addresses(tmp_path / "o") == ["s3://b/frames/v/000001.jpg", "s3://b/frames/v/000002.jpg"]
+
+
 def test_two_labels_of_one_attribute_keep_the_first(tmp_path: Path) -> None:
     shape = ObjectAnnotation(tool_name="cat", geometry=Box(x=1, y=2, width=3, height=4))
     row = DataRow(id="0", asset=Asset(width=9, height=9), labels=(Label(annotations=(shape,)),) * 2)

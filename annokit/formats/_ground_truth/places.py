@@ -26,6 +26,7 @@ from annokit.model import (
 __all__ = [
     "ATTRIBUTE_NAME",
     "LOSSES",
+    "address_of",
     "as_it_came",
     "attribute_name",
     "fits_task",
@@ -38,6 +39,10 @@ __all__ = [
 ATTRIBUTE_NAME = re.compile(r"[A-Za-z0-9](?:-*[A-Za-z0-9]){0,126}")
 """What a label attribute may be called."""
 
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|data:")
+_ABSOLUTE = re.compile(r"\A(?:[A-Za-z]:)?[/\\](?:.*[/\\])?", re.DOTALL)
+"""The folders of a path that means something on one machine only."""
+
 LOSSES = {
     "no-place": "no built-in task of Ground Truth has a place for it",
     "no-size": "the width and height of the image are not known, which boxes and masks need",
@@ -49,6 +54,22 @@ LOSSES = {
     "too-many-classes": f"a PNG has colours for {MOST_CLASSES} classes",
 }
 """Why something is not written, by the code in the report."""
+
+
+def address_of(row: DataRow, prefix: str) -> str:
+    """Where the image of a row is: its own address, else its name behind the prefix.
+
+    What is only a path is no address where there is a prefix; a frame is not at the address of its video.
+
+    >>> from annokit.model import Asset
+    >>> address_of(DataRow(id="1", external_id="sub/a.jpg", asset=Asset(uri="sub/a.jpg")), "s3://b/")
+    's3://b/sub/a.jpg'
+    """
+    uri = row.asset.uri if row.asset.frame is None else None
+    if uri and (not prefix or _ADDRESS.match(uri)):
+        return uri
+    name = row.global_key or row.external_id or uri or row.id
+    return f"{prefix}{_ABSOLUTE.sub('', name) if prefix else name}"
 
 
 def told(label: Label) -> dict[str, Any]:

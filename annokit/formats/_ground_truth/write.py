@@ -20,6 +20,7 @@ from annokit.formats._ground_truth.paint import MOST_CLASSES, color_of, painted
 from annokit.formats._ground_truth.places import (
     ATTRIBUTE_NAME,
     LOSSES,
+    address_of,
     as_it_came,
     attribute_name,
     fits_task,
@@ -61,7 +62,10 @@ class WriteOptions(Options, frozen=True):
     job_name: Annotated[str, Meta(description="job of labels that come from elsewhere")] = "annokit"
     image_prefix: Annotated[
         str,
-        Meta(description="what to put before the names of images without an address, as s3://bucket/images/"),
+        Meta(
+            description="what to put before the names of images without an address, as s3://bucket/images/; "
+            "of an absolute path the last part is the name"
+        ),
     ] = ""
     s3_prefix: Annotated[
         str, Meta(description="where the output will lie, as s3://bucket/job/: put before the names of masks")
@@ -136,7 +140,7 @@ class _Writer:
         if asset.text is not None and asset.uri is None:
             line: dict[str, Any] = {"source": asset.text}
         else:
-            line = {"source-ref": asset.uri or f"{self._options.image_prefix}{row.name}"}
+            line = {"source-ref": address_of(row, self._options.image_prefix)}
         own = {
             "id": None if row.id == str(number) else row.id,
             "global_key": row.global_key,
