@@ -19,6 +19,7 @@ from annokit.dataset import Dataset, OntologyBuilder, Outline, RowKey
 from annokit.errors import DecodeError, InputError, Where
 from annokit.formats._base import Format, Head, Options, Reader, Writer
 from annokit.formats._classes import Classes
+from annokit.formats._row_names import RowNames
 from annokit.geometry import outline_of
 from annokit.geometry.geojson import geo_shape, has_heights
 from annokit.geometry.georeference import Georeference, box_of, find_georeference, mapped
@@ -49,6 +50,7 @@ __all__ = ["FORMAT"]
 _NAME = "geojson"
 _OTHERS = ("MultiPoint", "MultiLineString", "GeometryCollection")
 """Geometries that are kept as they stand."""
+_ONE_ROW = "several data rows have one name, and features name theirs by it: they are one there"
 _ImageDir = Annotated[
     str | None, Meta(description="folder with the GeoTIFFs whose pixels are meant, called as the data rows")
 ]
@@ -204,17 +206,18 @@ def _questions(answers: object) -> Iterator[Classification]:
 
 def _write(dataset: Dataset, target: Path, options: WriteOptions, run: Run) -> None:
     classes = Classes(dataset.ontology)
-    rows: list[_Row] = []
+    rows, names = list[_Row](), RowNames()
     with target.open("wb") as out:
         out.write(b'{"type":"FeatureCollection","features":[\n')
         writer = _Writer(out, classes, run)
         for row in dataset.rows(run):
-            rows.append(_Row(id=row.id, name=row.name, width=row.asset.width, height=row.asset.height))
-            run.report.count("written", "data_rows")
+            if names.count(row.name, run.report):
+                rows.append(_Row(id=row.id, name=row.name, width=row.asset.width, height=row.asset.height))
             run.report.count("written", "labels", len(row.labels))
             writer.write(row, _place(options.image_dir, row.name))
         members = {"data_rows": rows, "classes": classes.names}
         out.write(b"\n]," + msgspec.json.encode(members)[1:] + b"\n")
+    names.account(run.report, _ONE_ROW, lossy=True)
     classes.account(run.report)
 
 

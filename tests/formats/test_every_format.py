@@ -10,6 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 import annokit
+from annokit.errors import LossyConversion
 from annokit.model import Asset, Box, DataRow, Label, Line, ObjectAnnotation, Polygon, TextSpan, Track
 
 WRITABLE = [one.name for one in annokit.formats() if one.writer is not None]
@@ -234,3 +235,38 @@ def test_rows_of_one_name_and_one_id_have_files_of_their_own(
     files = sorted((tmp_path / "o" / folder).iterdir())
     assert len({file.read_bytes() for file in files}) == 2
     assert all(file.name.startswith("a~") for file in files)
+
+
+@pytest.mark.parametrize(
+    ("name", "level", "read"),
+    [
+        ("coco", "note", 2),
+        ("coco-panoptic", "note", 2),
+        ("ground-truth", "changed", 2),
+        ("geojson", "changed", 1),
+        ("labelbox-import", "changed", 1),
+        ("labelbox-v1", "changed", 1),
+    ],
+)
+def test_rows_that_a_format_cannot_tell_apart_are_named(
+    name: str, level: str, read: int, tmp_path: Path
+) -> None:
+    """Images of two sources: one file name, and in legacy exports one id."""
+    given = [replace(row, id="1", external_id="a.jpg") for row in rows(name)[:2]]
+    other = replace(rows(name)[2], id="2")
+    target = target_of(tmp_path, name)
+    report = annokit.write([*given, other], target, format=name, verify=True)
+    [taken] = [one for one in report.losses if one.code == "name-taken"]
+    assert (taken.level, taken.count, taken.kind) == (level, 2, "data_rows")
+    assert len(list(annokit.read(target))) == read + 1
+    assert report.kinds["data_rows"]["merged"] == 2 - read
+    if level == "changed":
+        with pytest.raises(LossyConversion, match="name-taken"):
+            annokit.write([*given, other], tmp_path / "strict", format=name, strict=True)
+
+
+def test_rows_of_a_manifest_that_have_one_address_of_their_own_are_one_image(tmp_path: Path) -> None:
+    asset = Asset(uri="s3://b/a.jpg", width=9, height=9)
+    given = [DataRow(id=str(i), asset=asset, labels=(Label(),)) for i in range(2)]
+    report = annokit.write(given, tmp_path / "o", format="ground-truth")
+    assert "name-taken" not in {one.code for one in report.losses}

@@ -18,6 +18,7 @@ from annokit.formats._coco.entries import own_keys
 from annokit.formats._coco.spool import Ids, identified
 from annokit.formats._coco.wire import POSITION
 from annokit.formats._coco.write import Categories, WriteOptions, image_entry
+from annokit.formats._row_names import RowNames
 from annokit.geometry import FARTHEST
 from annokit.geometry.pixels import drawable, images_only, pixels_of
 from annokit.io.names import NamesInTurn
@@ -46,7 +47,7 @@ def write(dataset: Dataset, target: Path, options: WriteOptions, run: Run) -> No
     names = NamesInTurn(lambda: ((key.name, key.id) for key in dataset.outline.keys))
     (target / FOLDER).mkdir(parents=True)
     annotations: list[bytes] = []
-    ids = Ids()
+    ids, called = Ids(), RowNames()
     with (target / DOCUMENT).open("wb") as out:
         out.write(b"{")
         for key, value in dataset.ontology.extra.get("coco", {}).items():
@@ -54,7 +55,9 @@ def write(dataset: Dataset, target: Path, options: WriteOptions, run: Run) -> No
         out.write(b'"images":[\n')
         for index, row in enumerate(drawable(images_only(dataset.rows(run), report), run)):
             image_id = ids.give(row.extra.get("coco", {}).get("id"), row.source)
-            out.write(b",\n" * (index > 0) + identified(_ENCODER.encode(image_entry(row)), b"id", image_id))
+            entry = image_entry(row)
+            out.write(b",\n" * (index > 0) + identified(_ENCODER.encode(entry), b"id", image_id))
+            called.update([entry["file_name"]])
             report.count("written", "data_rows")
             name = str(Path(names.next(row.name, row.id)).with_suffix(".png"))
             found = painter.paint(row)
@@ -65,6 +68,7 @@ def write(dataset: Dataset, target: Path, options: WriteOptions, run: Run) -> No
         out.write(b",\n".join(annotations))
         out.write(b'\n],\n"categories":' + _ENCODER.encode(_categories(painter.categories)) + b"}\n")
     ids.account("data_rows", report)
+    called.account(report)
     classes.account(report)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from array import array
-from collections import Counter
 from collections.abc import Sequence
 from itertools import accumulate, chain
 from operator import add
@@ -13,6 +12,7 @@ from typing import IO, NamedTuple, TypeAlias
 import msgspec
 import numpy as np
 
+from annokit.formats._row_names import RowNames
 from annokit.model import Tool
 from annokit.report import Report
 
@@ -132,7 +132,7 @@ class Spool:
     def __init__(self, handle: IO[bytes], *, results: bool = False) -> None:
         self._handle, self._results = handle, results
         self._image_ids, self._annotation_ids = Ids(), Ids()
-        self._names: Counter[str] = Counter()
+        self._names = RowNames()
         self._count = 0
         self._source: str | None = None
         self._positions: array[int] | None = array("q")
@@ -158,10 +158,7 @@ class Spool:
         """Tell what is called otherwise than in its source, and which images are called the same."""
         self._image_ids.account("data_rows", report)
         self._annotation_ids.account("annotations", report)
-        for name, n in self._names.items():
-            if n > 1:
-                why = "several images have one file name, and tools that go by it see one of them"
-                report.note("name-taken", "data_rows", why, example=name, n=n)
+        self._names.account(report)
 
     def _heads(
         self, own: Sequence[_OwnId], sources: Sequence[str | None], images: list[bytes]

@@ -30,6 +30,7 @@ __all__ = [
     "as_it_came",
     "attribute_name",
     "fits_task",
+    "has_address",
     "has_size",
     "is_plain_box",
     "reason_against",
@@ -56,17 +57,20 @@ LOSSES = {
 """Why something is not written, by the code in the report."""
 
 
+def has_address(row: DataRow) -> bool:
+    """Whether its source says where the image is; a frame of a video is not at the address of the video."""
+    return row.asset.frame is None and _ADDRESS.match(row.asset.uri or "") is not None
+
+
 def address_of(row: DataRow, prefix: str) -> str:
     """Where the image of a row is: its own address, else its name behind the prefix.
-
-    What is only a path is no address where there is a prefix; a frame is not at the address of its video.
 
     >>> from annokit.model import Asset
     >>> address_of(DataRow(id="1", external_id="sub/a.jpg", asset=Asset(uri="sub/a.jpg")), "s3://b/")
     's3://b/sub/a.jpg'
     """
     uri = row.asset.uri if row.asset.frame is None else None
-    if uri and (not prefix or _ADDRESS.match(uri)):
+    if uri and (not prefix or has_address(row)):
         return uri
     name = row.global_key or row.external_id or uri or row.id
     return f"{prefix}{_ABSOLUTE.sub('', name) if prefix else name}"

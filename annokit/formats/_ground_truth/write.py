@@ -24,12 +24,14 @@ from annokit.formats._ground_truth.places import (
     as_it_came,
     attribute_name,
     fits_task,
+    has_address,
     has_size,
     is_plain_box,
     reason_against,
     told,
 )
 from annokit.formats._ground_truth.sequences import FORMAT_NAME
+from annokit.formats._row_names import RowNames
 from annokit.io.names import NamesInTurn
 from annokit.io.output import write_many
 from annokit.model import (
@@ -50,6 +52,7 @@ __all__ = ["MANIFEST", "WriteOptions", "write"]
 MANIFEST, MASKS = "output.manifest", "segmentation"
 _ENCODER = msgspec.json.Encoder()
 _S = TypeVar("_S", Box, TextSpan)
+_ONE_ADDRESS = "several images have one name, so their lines have one address: they are one image there"
 _NO_DATE = "1970-01-01T00:00:00.000000"
 
 
@@ -84,6 +87,7 @@ def write(dataset: Dataset, target: Path, options: WriteOptions, run: Run) -> No
         for number, row in enumerate(dataset.rows(run)):
             out.write(_ENCODER.encode(writer.line(row, number)) + b"\n")
             run.report.count("written", "data_rows")
+    writer.called.account(run.report, _ONE_ADDRESS, lossy=True)
     unused = [tool.name for tool in classes.tools if tool.name not in writer.used]
     for name in unused:
         message = "a manifest names only the classes of objects that are in it"
@@ -117,6 +121,8 @@ class _Writer:
         """What the files of the row at hand are called."""
         self._painted = 0
         """How many it has by now."""
+        self.called = RowNames()
+        """The images whose addresses are made of their names."""
         self.used: set[str] = set()
         """The classes of objects that were written."""
         self._has_boxes = any(tool.kind == "box" for tool in classes.tools)
@@ -141,6 +147,8 @@ class _Writer:
             line: dict[str, Any] = {"source": asset.text}
         else:
             line = {"source-ref": address_of(row, self._options.image_prefix)}
+            if not has_address(row):
+                self.called.update(line.values())
         own = {
             "id": None if row.id == str(number) else row.id,
             "global_key": row.global_key,

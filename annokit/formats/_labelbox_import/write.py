@@ -14,12 +14,14 @@ from annokit.dataset import Dataset
 from annokit.formats._labelbox.shapes import NoPlace
 from annokit.formats._labelbox.write import count_classes
 from annokit.formats._labelbox_import.lines import LabelLines, WriteOptions, groups
+from annokit.formats._row_names import RowNames
 from annokit.model import DataRow, Label, ObjectAnnotation, Ontology, Track
 from annokit.report import Census, census, named_label
 from annokit.run import Run
 
 __all__ = ["write"]
 
+_ONE_ROW = "several data rows have one key, by which lines name theirs: they are one there"
 _MOST = 5000
 """The platform takes no more annotations of one name for one data row."""
 
@@ -27,19 +29,21 @@ _MOST = 5000
 def write(dataset: Dataset, target: Path, options: WriteOptions, run: Run) -> None:
     """Write all rows; a file without lines is an empty array, since an empty file could be a torn one."""
     found = None if options.ontology is None else ontologies.read(options.ontology, limits=run.limits)
-    writer = _Writer(options, found, run)
+    writer, names = _Writer(options, found, run), RowNames()
     with target.open("wb") as out:
         for row in dataset.rows(run):
             lines = writer.lines(row)
             for line in lines:
                 out.write(msgspec.json.encode(line) + b"\n")
             if lines:
-                run.report.count("written", "data_rows")
+                [key] = lines[0]["dataRow"].values()
+                names.count(key, run.report)
             else:
                 why = "an import file does not speak of data rows without annotations"
                 run.report.lose("no-annotations", "data_rows", why, example=row.name)
         if not out.tell():
             out.write(b"[]\n")
+    names.account(run.report, _ONE_ROW, lossy=True)
     count_classes(dataset, writer.classes, run)
 
 

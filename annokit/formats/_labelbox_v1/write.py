@@ -22,6 +22,7 @@ from annokit.formats._labelbox_v1.shapes import (
     relationship_json,
     track_frames,
 )
+from annokit.formats._row_names import RowNames
 from annokit.model import (
     Annotation,
     Classification,
@@ -36,6 +37,7 @@ from annokit.run import Run
 
 __all__ = ["write"]
 
+_ONE_ROW = "several data rows have one id, by which entries name theirs: they are one there"
 _EDITOR = "https://editor.labelbox.com"
 
 
@@ -47,6 +49,7 @@ def write(dataset: Dataset, target: Path, _options: NoOptions, run: Run) -> None
             for entry in writer.entries(row):
                 out.write((b",\n" if out.tell() else b"[\n") + msgspec.json.encode(entry))
         out.write(b"\n]\n" if out.tell() else b"[]\n")
+    writer.names.account(run.report, _ONE_ROW, lossy=True)
     count_classes(dataset, writer.classes, run)
 
 
@@ -56,6 +59,7 @@ class _Writer:
     def __init__(self, run: Run) -> None:
         self._run = run
         self.classes: set[tuple[str | None, str]] = set()
+        self.names = RowNames()
 
     def entries(self, row: DataRow) -> list[dict[str, Any]]:
         """An entry for each label."""
@@ -63,7 +67,7 @@ class _Writer:
             why = "a legacy export does not speak of data rows without labels"
             self._run.report.lose("no-label", "data_rows", why, example=row.name)
             return []
-        self._run.report.count("written", "data_rows")
+        self.names.count(row.id, self._run.report)
         self._run.report.count("written", "labels", len(row.labels))
         return [self._entry(row, label) for label in row.labels]
 
