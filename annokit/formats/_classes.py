@@ -99,7 +99,10 @@ class Classes:
 
     def account_used(self, report: Report, used: Container[str], why: str) -> None:
         """`account` for a format without a list of classes: those that are not used are noted, and not written."""
-        unused = [name for name in self.names if name not in used]
+        self.account_but(report, [name for name in self.names if name not in used], why)
+
+    def account_but(self, report: Report, unused: Sequence[str], why: str) -> None:
+        """`account`, but for those of these names, which are noted and not written."""
         report.count("unsupported", "categories", len(unused))
         for name in unused:
             report.note("class-unused", "categories", why, example=name)

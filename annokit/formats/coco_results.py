@@ -140,7 +140,9 @@ def _write(dataset: Dataset, target: Path, options: WriteOptions, run: Run) -> N
         spool.copy_to(out)
         out.write(b"\n]\n")
     spool.account(report)
-    classes.account(report)
+    classes.account_but(
+        report, categories.unused, "nothing in the list is of it, and it has no list of classes"
+    )
     problem = "a results list has the ids of images and categories, not their names"
     report.note("ids-only", "categories", problem, n=len(classes.tools))
 

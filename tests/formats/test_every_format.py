@@ -17,6 +17,28 @@ WRITABLE = [one.name for one in annokit.formats() if one.writer is not None]
 BOTH = [one.name for one in annokit.formats() if one.writer is not None and one.reader is not None]
 READABLE = [one.name for one in annokit.formats() if one.reader is not None]
 OBJECTS = "object:"
+DATA = Path(__file__).resolve().parents[1] / "data"
+SOURCES = (
+    "ground_truth/object_detection.manifest",
+    "ground_truth/consolidation_request.json",
+    "labelbox/v1_image.json",
+    "labelbox/v1_pdf.json",
+    "labelbox/v1_text.json",
+    "labelbox/v1_video.json",
+    "../../docs/samples/street.ndjson",
+    "labelbox_import/Conversational.ndjson",
+    "labelbox_import/Dicom.ndjson",
+    "labelbox_import/Document.ndjson",
+    "labelbox_import/image_import.json",
+    "labelbox_import/mmc_import.json",
+    "labelbox_import/nested_import_name_only.json",
+    "labelbox_import/relationship_import.json",
+    "labelbox_import/video_import.json",
+    "yolo/yolov8_detection",
+    "yolo/yolov8_oriented_boxes",
+    "yolo/yolov8_pose",
+)
+"""Real files of every medium, with classes, shapes and answers that most formats have no place for."""
 
 
 def rows(name: str) -> list[DataRow]:
@@ -270,3 +292,24 @@ def test_rows_of_a_manifest_that_have_one_address_of_their_own_are_one_image(tmp
     given = [DataRow(id=str(i), asset=asset, labels=(Label(),)) for i in range(2)]
     report = annokit.write(given, tmp_path / "o", format="ground-truth")
     assert "name-taken" not in {one.code for one in report.losses}
+
+
+@pytest.mark.parametrize("to", [name for name in BOTH if name != "delta"])
+@pytest.mark.parametrize("source", SOURCES)
+def test_what_is_counted_as_written_is_read_again(source: str, to: str, tmp_path: Path) -> None:
+    """Whatever of it a format can hold: `verify` raises where the counts differ."""
+    report = annokit.convert(DATA / source, tmp_path / "o", to=to, verify=True)
+    assert report.total("read")
+
+
+def test_an_object_of_one_frame_is_accounted_as_the_track_it_becomes(tmp_path: Path) -> None:
+    (tmp_path / "v" / "det").mkdir(parents=True)
+    (tmp_path / "v" / "det" / "det.txt").write_text(
+        "1,-1,10,10,5,5,0.9,-1,-1,-1\n3,-1,20,10,5,5,0.8,-1,-1,-1\n"
+    )
+    report = annokit.convert(
+        tmp_path / "v" / "det" / "det.txt", tmp_path / "o", to="labelbox-import", format="mot", verify=True
+    )
+    assert report.kinds["object:box"] == {"read": 2, "merged": 2}
+    assert report.kinds["tracks"] == report.kinds["keyframes"] == {"made": 2, "written": 2}
+    assert sum(len(label.tracks) for row in annokit.read(tmp_path / "o") for label in row.labels) == 2

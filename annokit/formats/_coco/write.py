@@ -290,6 +290,7 @@ class Categories:
             own = list(range(1, len(own) + 1))
         self._ids: list[int] = own
         self._by_class: dict[tuple[str | None, str], int] = {}
+        self._answered: set[int] = set()
         self._by_tool = {tool.id: number for tool, number in zip(classes.tools, own, strict=True)}
 
     def __len__(self) -> int:
@@ -306,6 +307,7 @@ class Categories:
             why = "its category is not among the classes"
             report.lose("class-not-chosen", "classifications", why, example=annotation.id)
             return None
+        self._answered.add(found)
         return entry | {"category_id": found}
 
     def id_of(self, annotation: ObjectAnnotation) -> int:
@@ -323,6 +325,12 @@ class Categories:
             known[key] if (key := (one.tool_id, one.tool_name)) in known else self.id_of(one)
             for one in objects
         ]
+
+    @property
+    def unused(self) -> list[str]:
+        """The names of those that nothing written is of."""
+        used = self._answered.union(self._by_class.values())
+        return [tool.name for index, tool in enumerate(self._classes.tools) if self._id(index) not in used]
 
     def _id(self, index: int) -> int:
         while len(self._ids) <= index:

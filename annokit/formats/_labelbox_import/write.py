@@ -15,8 +15,8 @@ from annokit.formats._labelbox.shapes import NoPlace
 from annokit.formats._labelbox.write import count_classes
 from annokit.formats._labelbox_import.lines import LabelLines, WriteOptions, groups
 from annokit.formats._row_names import RowNames
-from annokit.model import DataRow, Label, ObjectAnnotation, Ontology, Track
-from annokit.report import Census, census, named_label
+from annokit.model import Annotation, DataRow, Label, ObjectAnnotation, Ontology, Track
+from annokit.report import Census, census, kind_of, named_label
 from annokit.run import Run
 
 __all__ = ["write"]
@@ -90,11 +90,22 @@ class _Writer:
                 continue
             made.append(line)
             self._note_repeated(line.get("uuid"), min(found), place)
-            self._run.report.count_all("written", found - lines.take_lost())
+            self._account(group[0], found - lines.take_lost(), place)
             self.classes.update(
                 (one.tool_id, one.tool_name) for one in group if isinstance(one, ObjectAnnotation | Track)
             )
         return made
+
+    def _account(self, one: Annotation, said: Census, place: str) -> None:
+        """Count what is on a line; an object of one frame is a track of one key frame there."""
+        report, kind = self._run.report, kind_of(one)
+        if isinstance(one, ObjectAnnotation) and one.frame is not None:
+            track = Counter(tracks=1, keyframes=1)
+            report.count("merged", kind)
+            report.count_all("made", track)
+            report.note("as-track", kind, "an object of one frame is a track of one key frame", example=place)
+            said = said - Counter([kind]) + track
+        report.count_all("written", said)
 
     def _note_repeated(self, uuid: Any, kind: str, place: str) -> None:
         """The platform refuses a file in which a uuid stands twice; of uuids only hashes are kept."""

@@ -71,6 +71,7 @@ class _Writer:
         known = CLASSES if self._is_benchmark else classes.names
         self._numbers = {name: number for number, name in enumerate(known, 1)}
         self._used: set[str] = set()
+        self._is_listed = False
 
     def write(self, row: DataRow, place: str) -> tuple[str, ...]:
         """One video; returns the ids of its tracks if they got numbers in their stead."""
@@ -86,6 +87,7 @@ class _Writer:
         if not self._is_benchmark:
             names = "".join(f"{_line(name)}\n" for name in self._numbers)
             (folder / LABELS).write_text(names, encoding="utf-8")
+            self._is_listed = True
         ends = [int(track.frames[-1]) + 1 for track in tracks if len(track.frames)]
         (folder / INFO).write_text(_info(row, folder.name, max(ends, default=0)), encoding="utf-8")
         if own or not tracks:
@@ -105,8 +107,8 @@ class _Writer:
         for name in [name for name in names if _line(name) != name]:
             problem = "a name in labels.txt is one line"
             report.note("class-renamed", "categories", problem, example=name, lossy=True)
-        used = self._used if self._is_benchmark else names
-        why = "no track is of it, and the numbers of the benchmark need no list"
+        used = names if self._is_listed else self._used
+        why = "no track is of it, and there is no list of classes"
         self._classes.account_used(report, used, why)
 
 
