@@ -20,7 +20,7 @@ from annokit.dataset import Dataset
 from annokit.errors import AnnokitError
 from annokit.formats._base import Format, Head, Options, Reader, Writer
 from annokit.formats._classes import Classes
-from annokit.formats._coco.read import File
+from annokit.formats._coco.read import File, is_shapeless
 from annokit.formats._coco.spool import Spool
 from annokit.formats._coco.wire import (
     Annotation,
@@ -103,7 +103,11 @@ def _decoded(source: Source, ground_truth: str | None, limits: Limits) -> Decode
 def _implied(results: list[Annotation]) -> Document:
     """Images and categories of which only the ids are known, in order of first appearance."""
     images = dict.fromkeys(one.image_id for one in results)
-    categories = dict.fromkeys(one.category_id for one in results if one.category_id is not UNSET)
+    categories = dict.fromkeys(
+        one.category_id
+        for one in results
+        if one.category_id is not UNSET and (one.caption is UNSET or not is_shapeless(one))
+    )
     return Document(
         images=[Image(id=image, file_name="") for image in images],
         categories=[Category(id=category, name=str(category)) for category in categories],

@@ -290,6 +290,27 @@ def test_what_a_model_found_evaluates_in_pycocotools(tmp_path: Path) -> None:
     assert report.kinds["data_rows"]["written"] == 1
 
 
+def test_results_have_the_classes_that_occur_in_them(tmp_path: Path) -> None:
+    box = ObjectAnnotation(tool_name="a", tool_id="7", geometry=Box(x=1, y=2, width=3, height=4))
+    row = DataRow(id="1", asset=Asset(width=20, height=10), labels=(Label(annotations=(box,)),))
+    tools = (Tool(name="b"), Tool(name="a", id="7"), Tool(name="a", id="8"))
+    dataset = annokit.Dataset.from_rows([row], Ontology(tools=tools))
+    report = annokit.write(dataset, tmp_path / "o.json", format="coco-results", verify=True)
+    assert report.kinds["categories"] == {"read": 3, "written": 1, "unsupported": 2, "merged": 0}
+    [unused] = [loss for loss in report.losses if loss.code == "class-unused"]
+    assert (unused.level, unused.count, unused.examples) == ("note", 2, ["b", "a"])
+
+
+def test_the_category_beside_a_caption_is_no_class(tmp_path: Path) -> None:
+    file = tmp_path / "captions.json"
+    caption = {"id": 1, "image_id": 5, "category_id": 0, "caption": "hello"}
+    image = {"id": 5, "file_name": "a.jpg", "width": 9, "height": 9}
+    file.write_text(json.dumps({"images": [image], "annotations": [caption], "categories": []}))
+    report = annokit.convert(file, tmp_path / "o.json", to="coco-results", verify=True)
+    assert load(tmp_path / "o.json") == [caption]
+    assert report.kinds["classifications"]["written"] == 1
+
+
 def test_results_have_scores_and_boxes_no_rectangle(tmp_path: Path) -> None:
     box = ObjectAnnotation(tool_name="a", geometry=Box(x=1, y=2, width=3, height=4))
     empty = DataRow(id="2", asset=Asset(width=20, height=10))

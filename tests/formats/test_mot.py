@@ -155,3 +155,18 @@ def test_a_broken_seqinfo_is_refused_in_one_line(tmp_path: Path) -> None:
         (folder / "seqinfo.ini").write_text(text)
         with pytest.raises(DecodeError, match="expected a section Sequence"):
             list(annokit.read(folder))
+
+
+def test_a_class_without_a_name_takes_no_number_from_another(tmp_path: Path) -> None:
+    tracks = [
+        Track(tool_name=name, kind="box", id=str(n), frames=[0], is_keyframe=[True], values=[(1, 2), (3, 4)])
+        for n, name in enumerate(["", "car\nred", "bus"], 1)
+    ]
+    video = DataRow(id="v", asset=Asset(media_type="video"), labels=(Label(annotations=tuple(tracks)),))
+    report = annokit.write([video], tmp_path / "o", format="mot", verify=True)
+    assert {key: track.tool_name for key, track in tracks_of(tmp_path / "o").items()} == {
+        "1": "_",
+        "2": "car red",
+        "3": "bus",
+    }
+    assert [loss.count for loss in report.losses if loss.code == "class-renamed"] == [2]

@@ -51,7 +51,7 @@ from annokit.model import (
 )
 from annokit.run import Run
 
-__all__ = ["File", "keys_of", "row_of"]
+__all__ = ["File", "is_shapeless", "keys_of", "row_of"]
 
 _BATCH = 200
 _KINDS = {"image": "data_rows", "annotation": "object:unknown", "category": "categories"}
@@ -136,7 +136,7 @@ class _Pass:
         gone = {index for left_out in found.rejected if (index := _index(left_out, file.prefix)) is not None}
         total = len(self.annotations) + len(gone)
         self.positions = [i for i in range(total) if i not in gone] if gone else range(total)
-        self.shapeless = all(_is_shapeless(one) for one in self.annotations)
+        self.shapeless = all(is_shapeless(one) for one in self.annotations)
         """Then every annotation is a caption, or a category of its image."""
         self.tools = {
             number: (category.name, str(number))
@@ -223,7 +223,7 @@ class _Pass:
         self, image: Image, position: int, wire: Annotation, shape: Geometry | AnnokitError
     ) -> _Made | None:
         """A caption, a category of the image, or an object; None where it was rejected."""
-        if wire.caption is not UNSET and _is_shapeless(wire):
+        if wire.caption is not UNSET and is_shapeless(wire):
             return _caption(position, wire, wire.caption)
         category = self.categories.get(wire.category_id)  # type: ignore[arg-type]  # UNSET is no id
         if category is not None and self.shapeless:
@@ -316,7 +316,7 @@ def _uri(file_name: str, folder: Path | None) -> str:
     return str(path) if path.resolve().is_relative_to(folder.resolve()) else file_name
 
 
-def _is_shapeless(wire: Annotation) -> bool:
+def is_shapeless(wire: Annotation) -> bool:
     return wire.bbox is UNSET and not wire.keypoints and not has_segmentation(wire)
 
 

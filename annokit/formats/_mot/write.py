@@ -113,7 +113,7 @@ class _Writer:
 
 
 def _line(name: str) -> str:
-    return " ".join(name.split())
+    return " ".join(name.split()) or "_"
 
 
 def _tracks(label: Label, row: DataRow, run: Run) -> Iterator[Track]:
