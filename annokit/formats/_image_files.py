@@ -12,11 +12,13 @@ import msgspec
 from msgspec import Meta
 
 from annokit.dataset import RowKey
-from annokit.errors import InputError
+from annokit.errors import InputError, Where
 from annokit.geometry.pixels import images_only
+from annokit.io.faults import BAD_JSON, decode_error
 from annokit.io.images import image_size
 from annokit.io.names import NamesInTurn, safe_name
 from annokit.io.photos import Photos
+from annokit.io.source import Source
 from annokit.model import DataRow
 from annokit.report import Report, census
 
@@ -29,6 +31,7 @@ __all__ = [
     "Images",
     "Page",
     "Pages",
+    "read_names",
     "split_folders",
 ]
 
@@ -193,6 +196,19 @@ class Pages:
     def folders(self) -> dict[str, str]:
         """The folders with images of the splits that occur."""
         return self._folders
+
+
+def read_names(path: Path) -> list[ImageName]:
+    """The lines of a names.ndjson; none where there is no such file."""
+    if not path.is_file():
+        return []
+    text = Source(path).read_bytes()
+    try:
+        return msgspec.json.Decoder(ImageName).decode_lines(text)
+    except BAD_JSON as error:
+        fault = decode_error(error)
+        fault.where = Where(str(path), path=fault.where.path)
+        raise fault from None
 
 
 def split_folders(folders: Mapping[str, str], target: Path, report: Report) -> dict[str, str]:

@@ -56,8 +56,8 @@ def _warped(source: Any, target: Any, points: Floats) -> Floats:
     return np.array(transform(source, target, *points.T)[:2], np.float64).T
 
 
-def open_raster(path: Path) -> Any:
-    """An open GeoTIFF, of that driver only.
+def open_raster(path: Path, driver: str = "GTiff") -> Any:
+    """An open GeoTIFF, or what else GDAL has a driver for, of that driver only.
 
     Raises
     ------
@@ -73,9 +73,10 @@ def open_raster(path: Path) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
-            return rasterio.open(path, driver="GTiff")
+            return rasterio.open(path, driver=driver)
     except rasterio.errors.RasterioIOError as error:
-        raise InputError(f"expected a GeoTIFF: {error}", where=Where(str(path))) from error
+        kind = "GeoTIFF" if driver == "GTiff" else driver
+        raise InputError(f"expected a {kind}: {error}", where=Where(str(path))) from error
 
 
 def find_georeference(folder: Path, name: str) -> Georeference | None:

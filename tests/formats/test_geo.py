@@ -14,6 +14,7 @@ import rasterio.features
 import rasterio.warp
 import shapely
 from affine import Affine
+from msgspec.structs import replace
 
 import annokit
 from annokit.errors import DecodeError, InputError, LimitExceeded
@@ -238,3 +239,62 @@ def test_rasters_that_cannot_be_are_refused(tmp_path: Path, rasters: Path) -> No
     with pytest.raises(DecodeError, match="one band of whole numbers"):
         list(annokit.read(colored))
     assert find_georeference(rasters, "../torn.tif") is None
+
+
+def save(path: Path, **place: object) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of rasters that are not on earth
+        with rasterio.open(
+            path, "w", driver="GTiff", width=60, height=40, count=1, dtype="uint8", **place
+        ) as out:
+            out.write(np.zeros((1, 40, 60), np.uint8))
+
+
+def test_masks_of_images_that_are_not_on_earth_are_read_beside_the_others(
+    rasters: Path, tmp_path: Path
+) -> None:
+    """The map of such an image is a PNG; the copies of the images are no maps."""
+    save(rasters / "flat.tif")
+    shape = mark(Box(x=2, y=3, width=4, height=5), "pixel")
+    rows = [
+        replace(row(shape, name=name, media="image", width=60, height=40), id=key, split=split)
+        for name, key, split in (("flat.tif", "f", "val"), ("field.tif", "g", "train"))
+    ]
+    maps = tmp_path / "maps"
+    annokit.write(rows, maps, format="masks", georeference=True, images="copy", image_dir=str(rasters))
+    assert sorted(file.name for file in (maps / "masks").rglob("*.*")) == ["field.tif", "flat.png"]
+    again = list(annokit.read(maps))
+    assert [(one.name, one.id, one.split) for one in again] == [
+        ("field.tif", "g", "train"),
+        ("flat.tif", "f", "val"),
+    ]
+    assert again[0].labels == again[1].labels
+    report = annokit.convert(maps, tmp_path / "back.json", to="coco", verify=True)
+    assert report.kinds["data_rows"] == {"read": 2, "written": 2}
+
+
+def test_a_mask_that_is_not_there_is_counted_as_not_read(rasters: Path, tmp_path: Path) -> None:
+    save(rasters / "flat.tif")
+    rows = [
+        replace(row(name=name, media="image", width=60, height=40), id=name)
+        for name in ("field.tif", "flat.tif")
+    ]
+    maps = tmp_path / "maps"
+    annokit.write(rows, maps, format="masks", georeference=True, image_dir=str(rasters))
+    (maps / "masks" / "train" / "flat.png").unlink()
+    with pytest.raises(InputError, match="expected a label map, got none"):
+        list(annokit.read(maps))
+    report = annokit.convert(maps, tmp_path / "o.json", to="coco", on_error="skip")
+    assert report.kinds["data_rows"] == {"read": 2, "written": 1, "skipped": 1}
+    names = maps / "names.ndjson"
+    names.write_text(names.read_text().replace("images/train/flat.tif", "images/../../rasters/field.tif"))
+    assert [one.name for one in annokit.read(maps, on_error="skip")] == ["field.tif"]
+
+
+def test_maps_of_objects_are_no_maps_of_classes(rasters: Path, tmp_path: Path) -> None:
+    source = row(mark(Box(x=2, y=3, width=4, height=5), "pixel"), media="image", width=60, height=40)
+    annokit.write(
+        [source], tmp_path / "m", format="masks", kind="instance", georeference=True, image_dir=str(rasters)
+    )
+    with pytest.raises(InputError, match="expected maps of classes"):
+        list(annokit.read(tmp_path / "m"))

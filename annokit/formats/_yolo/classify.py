@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from annokit.dataset import Dataset, Outline, RowKey
 from annokit.errors import InputError, ReferenceProblem, UnsafeInput, UsageError, Where, shown
-from annokit.formats._image_files import IMAGE_SUFFIX, NAMES_FILE, SPLITS, ImageName, Pages
-from annokit.formats._yolo.layout import leads_out, read_names, walk
+from annokit.formats._image_files import IMAGE_SUFFIX, NAMES_FILE, SPLITS, ImageName, Pages, read_names
+from annokit.formats._yolo.layout import leads_out, walk
 from annokit.io.batches import batched
 from annokit.io.images import image_size
 from annokit.io.names import SafeNames

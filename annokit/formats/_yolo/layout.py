@@ -13,9 +13,8 @@ from pathlib import Path
 import msgspec
 
 from annokit.errors import DecodeError, InputError, UnsafeInput, Where, shown
-from annokit.formats._image_files import IMAGE_SUFFIX, NAMES_FILE, ImageName
+from annokit.formats._image_files import IMAGE_SUFFIX, NAMES_FILE, ImageName, read_names
 from annokit.formats._yolo.data_yaml import DataYaml
-from annokit.io.faults import BAD_JSON, decode_error
 from annokit.io.source import Source
 
 __all__ = [
@@ -24,7 +23,6 @@ __all__ = [
     "is_there",
     "label_path",
     "leads_out",
-    "read_names",
     "walk",
 ]
 
@@ -241,19 +239,6 @@ def _refuse(error: OSError) -> None:
     """Say that a folder cannot be read, which os.walk would pass over; one that is not there is empty."""
     if not isinstance(error, FileNotFoundError | NotADirectoryError):
         raise InputError(f"cannot read: {error.strerror}", where=Where(str(error.filename))) from error
-
-
-def read_names(path: Path) -> list[ImageName]:
-    """The lines of a names.ndjson; none where there is no such file."""
-    if not path.is_file():
-        return []
-    text = Source(path).read_bytes()
-    try:
-        return msgspec.json.Decoder(ImageName).decode_lines(text)
-    except BAD_JSON as error:
-        fault = decode_error(error)
-        fault.where = Where(str(path), path=fault.where.path)
-        raise fault from None
 
 
 def _read_sizes(source: Source) -> dict[str, tuple[str, tuple[int, int]]]:
