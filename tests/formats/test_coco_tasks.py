@@ -550,3 +550,12 @@ def test_traps_have_the_pixels_pycocotools_gives_them(generate: Callable[..., No
     assert parts[10:60, 200:250].any()
     assert parts[200:250, 10:60].any()
     assert after.annToMask(after.anns[14])[340, 340] == 1  # COCO has no holes in lists of rings
+
+
+@pytest.mark.parametrize("width", [0, None])
+def test_an_image_without_pixels_has_no_segments(width: int | None, tmp_path: Path) -> None:
+    box = ObjectAnnotation(tool_name="a", geometry=Box(x=1, y=2, width=3, height=4))
+    row = DataRow(id="1", asset=Asset(width=width, height=10), labels=(Label(annotations=(box,)),))
+    report = annokit.write([row], tmp_path / "o", format="coco-panoptic", verify=True)
+    assert ("no-size", "object:box") in {(loss.code, loss.kind) for loss in report.losses}
+    assert not list((tmp_path / "o" / "panoptic").iterdir())

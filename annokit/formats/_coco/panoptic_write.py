@@ -104,7 +104,7 @@ class _Painter:
 
         objects = self._objects(row)
         height, width = row.asset.height, row.asset.width
-        if height is None or width is None:
+        if not height or not width:
             return None
         batch, lost = pixels_of(objects, np.tile(np.array([[width, height]], np.int64), (len(objects), 1)))
         drawn = rle.area(batch).tolist()
@@ -198,6 +198,6 @@ def _reason_against(annotation: Any, row: DataRow) -> tuple[str, str]:
         return "no-place", "COCO panoptic holds what covers pixels only"
     if not row.asset.shows(annotation):
         return "not-an-image", "COCO holds pixels of one image only"
-    if row.asset.height is None or row.asset.width is None:
+    if not row.asset.height or not row.asset.width:
         return "no-size", "segments are pixels, which need the image size"
     return "", ""
