@@ -53,36 +53,35 @@ def _rows(source: Source, run: Run) -> Iterator[DataRow]:
         raise InputError("expected a GeoTIFF file or a folder, got bytes", where=Where(source.name))
     root = source.path if source.is_dir else source.path.parent
     names = _class_names(root / "classes.csv")
-    for one in _in_order(root, run) if source.is_dir else [_unnamed(root, source.path)]:
+    for one in _maps(root, run) if source.is_dir else [_unnamed(root, source.path)]:
         try:
             yield _row(one, names, source.name, run)
         except InputError as error:
             run.reject(error, "data_rows", format="geotiff")
 
 
-def _in_order(root: Path, run: Run) -> list[_Map]:
-    return sorted(_maps(root, run), key=lambda one: one.file)
-
-
-def _maps(root: Path, run: Run) -> Iterator[_Map]:
-    """The label maps of the images in `NAMES_FILE`, then all other GeoTIFFs."""
+def _maps(root: Path, run: Run) -> list[_Map]:
+    """The label maps of the images in `NAMES_FILE` and all other GeoTIFFs, in order of their paths."""
     images = read_names(root / NAMES_FILE)
     if images and (root / "objects.csv").is_file():
         problem = "expected maps of classes, got those of objects (objects.csv)"
         raise InputError(problem, where=Where(str(root)), hint="write them with --kind semantic")
-    named = set()
-    for image in images:
-        file = _map_of(root, image)
-        if file is None:
-            fault = InputError(f"expected a label map, got none: {image.image}", where=Where(str(root)))
-            run.reject(fault, "data_rows", format="geotiff")
-            continue
-        named.add(file)
-        yield _Map(file, image.image, image.id, image.split)
+    maps = {one.file: one for image in images if (one := _named(root, image, run)) is not None}
     copies = root / "images"
     for file in root.rglob("*.tif"):
-        if file not in named and not (images and file.is_relative_to(copies)):
-            yield _unnamed(root, file)
+        if file not in maps and not (images and file.is_relative_to(copies)):
+            maps[file] = _unnamed(root, file)
+    return [maps[file] for file in sorted(maps)]
+
+
+def _named(root: Path, image: ImageName, run: Run) -> _Map | None:
+    """The label map of an image; one that is not there is rejected."""
+    file = _map_of(root, image)
+    if file is not None:
+        return _Map(file, image.image, image.id, image.split)
+    fault = InputError(f"expected a label map, got none: {image.image}", where=Where(str(root)))
+    run.reject(fault, "data_rows", format="geotiff")
+    return None
 
 
 def _map_of(root: Path, image: ImageName) -> Path | None:
