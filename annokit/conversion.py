@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path, PurePath
 from typing import Any
 
 from annokit.dataset import Dataset, chained
-from annokit.errors import AccountingError, InputError, UsageError
+from annokit.errors import AccountingError, InputError, LimitExceeded, UsageError
 from annokit.formats import detect as detect_format
 from annokit.formats import parse_options, reader_of, writer_of
 from annokit.formats._base import Options, Writer
@@ -211,7 +212,7 @@ def write(
         run = Run(
             on_error=on_error, report=account, quarantine=put_aside.path, limits=limits, progress=progress
         )
-        with run:
+        with run, _bounded():
             write_rows(dataset, steps, format, place.path, scratch, given, run, pool)
         place.settle()
         account.check()
@@ -223,6 +224,15 @@ def write(
             _verify(place.path, place.format or format, account)
         told.path.write_text(account.to_json(), encoding="utf-8", errors="backslashreplace")
     return account
+
+
+@contextmanager
+def _bounded() -> Iterator[None]:
+    """What could just be read may be too deep for a writer, which goes down into it from deeper in."""
+    try:
+        yield
+    except RecursionError as error:
+        raise LimitExceeded("a record is nested too deeply to be written") from error
 
 
 def _as_dataset(rows: Dataset | Iterable[DataRow]) -> Dataset:

@@ -27,10 +27,11 @@ from typing import Any
 import msgspec
 
 from annokit.dataset import Dataset, OntologyBuilder
-from annokit.errors import AnnokitError, InputError, UsageError, Where, shown
+from annokit.errors import AnnokitError, InputError, LimitExceeded, UsageError, Where, shown
+from annokit.io.faults import told
 from annokit.io.limits import DEFAULT_LIMITS, Limits
 from annokit.io.output import staged_file
-from annokit.io.records import decode_document
+from annokit.io.records import decode_document, encode_document
 from annokit.io.salvage import Wire
 from annokit.io.source import Source
 from annokit.model import (
@@ -211,7 +212,7 @@ def parse(data: bytes | Mapping[str, Any]) -> Ontology:
     >>> parse(b'{"tools": [{"tool": "rectangle", "name": "car"}]}').tools[0].kind
     'box'
     """
-    raw = data if isinstance(data, bytes) else msgspec.json.encode(data)
+    raw = data if isinstance(data, bytes) else encode_document(data)
     return _decoded(Source(raw), DEFAULT_LIMITS)
 
 
@@ -224,9 +225,16 @@ def _decoded(source: Source, limits: Limits) -> Ontology:
         keys = ", ".join(shown(key, 40) for key in list(found.extra or {})[:12]) or "none"
         problem = f"expected an ontology with tools or classifications, got the keys {keys}"
         raise InputError(problem, where=Where(source.name))
+    try:
+        return _read(found, source.name)
+    except (RecursionError, LimitExceeded) as error:
+        raise LimitExceeded(told(error).problem, where=Where(source.name)) from None
+
+
+def _read(found: _Ontology, name: str) -> Ontology:
     return Ontology(
         tools=tuple([_read_tool(one) for one in found.tools or ()]),
-        classifications=tuple([_read_question(one, source.name) for one in found.classifications or ()]),
+        classifications=tuple([_read_question(one, name) for one in found.classifications or ()]),
         extra=_extra(found.extra),
     )
 

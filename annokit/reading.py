@@ -16,6 +16,7 @@ from annokit.dataset import Dataset, Outline
 from annokit.formats import Options, Reader, detect, parse_options, reader_of, writer_of
 from annokit.io.archives import open_source
 from annokit.io.limits import DEFAULT_LIMITS, Limits
+from annokit.io.records import encode_document
 from annokit.io.source import Readable, Source, sources
 from annokit.model import Ontology
 from annokit.run import OnError, Run
@@ -193,7 +194,7 @@ def _tell_apart(opened: Sequence[Source]) -> None:
 def _serialised(source: Any) -> Any:
     """Parsed documents as the bytes they came from: one as JSON, several as NDJSON."""
     if isinstance(source, Mapping):
-        return msgspec.json.encode(source)
+        return encode_document(source)
     if isinstance(source, list | tuple) and source and isinstance(source[0], Mapping):
-        return b"\n".join(msgspec.json.encode(document) for document in source)
+        return b"\n".join(encode_document(document) for document in source)
     return source

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Meta
 
 from annokit.dataset import Dataset
-from annokit.errors import InputError
+from annokit.errors import InputError, LimitExceeded
 from annokit.formats._base import Format, Head, Options, Reader, Writer
 from annokit.formats._labelbox.shared import Batch, batches
 from annokit.formats._labelbox.waiting import Waiting, cut_between_rows, totals
@@ -24,7 +24,7 @@ from annokit.formats._labelbox_import import wire
 from annokit.formats._labelbox_import.lines import WriteOptions
 from annokit.formats._labelbox_import.read import NAME, AnnotationBuilder, medium
 from annokit.formats._labelbox_import.write import write
-from annokit.io.faults import BAD_JSON, decode_error
+from annokit.io.faults import BAD_JSON, told
 from annokit.io.gc import paused_gc
 from annokit.io.salvage import decoder
 from annokit.io.source import Source
@@ -96,11 +96,8 @@ def _annotations(batch: Batch[wire.Line], media: str | None) -> Iterator[tuple[s
     for number, line in batch.records:
         try:
             yield _key(line), _Read(line, builder.annotations(line))
-        except InputError as error:
-            batch.reject(number, "$", error, unit=wire.Line.unit)
-            yield _key(line), None
-        except RecursionError as error:
-            batch.reject(number, "$", decode_error(error), unit=wire.Line.unit)
+        except (InputError, LimitExceeded, RecursionError) as error:
+            batch.reject(number, "$", told(error), unit=wire.Line.unit)
             yield _key(line), None
 
 

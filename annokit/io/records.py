@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
+import msgspec
 import numpy as np
 
-from annokit.errors import AnnokitError, DecodeError, InputError, LimitExceeded, Where
-from annokit.io.faults import BAD_JSON
+from annokit.errors import AnnokitError, DecodeError, InputError, LimitExceeded, UsageError, Where
+from annokit.io.faults import BAD_JSON, decode_error
 from annokit.io.limits import DEFAULT_LIMITS, Limits
 from annokit.io.lines import Block, Line, newlines
 from annokit.io.salvage import Reject, decoder, salvage
 from annokit.io.source import Source
 
-__all__ = ["decode_block", "decode_document"]
+__all__ = ["decode_block", "decode_document", "encode_document"]
 
 T = TypeVar("T")
 
@@ -41,6 +43,35 @@ def decode_document(source: Source, tp: type[T], *, reject: Reject, limits: Limi
     except BAD_JSON:
         return _salvaged(raw, tp, Where(source.name), reject)
     return value
+
+
+def encode_document(document: Mapping[str, Any]) -> bytes:
+    """The JSON text of a parsed document; numpy's scalars and arrays are the numbers and texts in them.
+
+    Raises
+    ------
+    LimitExceeded
+        It is nested too deeply.
+    UsageError
+        It holds what is no JSON.
+
+    Examples
+    --------
+    >>> encode_document({"width": np.int64(640)})
+    b'{"width":640}'
+    """
+    try:
+        return msgspec.json.encode(document, enc_hook=_plain)
+    except RecursionError as error:
+        raise decode_error(error) from None
+    except TypeError as error:
+        raise UsageError(f"expected a parsed JSON document: {error}") from error
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    raise TypeError(f"got {type(value).__name__} in it")
 
 
 def decode_block(

@@ -8,7 +8,7 @@ import numpy as np
 from msgspec.structs import force_setattr
 
 from annokit.errors import GeometryError
-from annokit.model.base import Bools, Floats, Indices, Record, as_readonly
+from annokit.model.base import Bools, Floats, Indices, Record, as_readonly, check_depth
 from annokit.model.geometry import Box, Geometry, Line, Mask, MaskReference, Point, Polygon
 
 __all__ = [
@@ -64,6 +64,12 @@ class Classification(Record, tag="classification", tag_field="type", kw_only=Tru
     message_id: str | None = None
     classifications: tuple[Classification, ...] = ()
     extra: dict[str, Any] = {}
+
+    def __post_init__(self) -> None:
+        for holder in (self, *(self.answers or ())):
+            if getattr(holder, "classifications", ()):  # few have any
+                check_depth(self, "answers")
+                return
 
 
 class Provenance(Record, kw_only=True):

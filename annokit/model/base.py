@@ -8,9 +8,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from annokit.errors import GeometryError
+from annokit.errors import GeometryError, LimitExceeded
 
 __all__ = [
+    "DEEPEST",
     "Bools",
     "Bytes",
     "Bytes8",
@@ -19,6 +20,7 @@ __all__ = [
     "Indices",
     "Record",
     "as_readonly",
+    "check_depth",
     "copied",
     "is_final",
 ]
@@ -29,6 +31,9 @@ Counts: TypeAlias = NDArray[np.uint32]
 Bools: TypeAlias = NDArray[np.bool_]
 Bytes: TypeAlias = NDArray[np.uint8]
 Bytes8: TypeAlias = NDArray[np.int8]
+
+DEEPEST = 64
+"""How many questions may stand one below the other: whoever goes down into them gets there, as deep as Python goes."""
 
 
 if TYPE_CHECKING:
@@ -90,6 +95,21 @@ def copied(value: Any) -> Any:
     if isinstance(value, tuple):
         return tuple([copied(item) for item in value])
     return value
+
+
+def check_depth(top: Any, choices: str, deepest: int = DEEPEST) -> None:
+    """Refuse what asks more questions one below the other; `choices` is its field of answers or options."""
+    level = [top]
+    for _ in range(deepest):
+        level = [
+            below
+            for one in level
+            for holder in (one, *getattr(one, choices))
+            for below in holder.classifications
+        ]
+        if not level:
+            return
+    raise LimitExceeded(f"expected questions nested {deepest} deep at most, got more")
 
 
 def as_readonly(values: Any, dtype: Any, shape: tuple[int | None, ...] | None = None) -> NDArray[Any]:

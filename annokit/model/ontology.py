@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from annokit.model.base import Record
+from annokit.model.base import DEEPEST, Record, check_depth
 
 __all__ = ["Ontology", "Option", "Tool"]
 
@@ -33,6 +33,9 @@ class Tool(Record, kw_only=True):
     keypoints: tuple[str, ...] = ()
     skeleton: tuple[tuple[int, int], ...] = ()
     extra: dict[str, Any] = {}
+
+    def __post_init__(self) -> None:
+        check_depth(self, "options", DEEPEST + 1)  # with the object the questions are about
 
 
 class Ontology(Record, tag="ontology", tag_field="type", kw_only=True):

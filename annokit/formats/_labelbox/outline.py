@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import chain
 from typing import Any, NamedTuple
 
 import msgspec
 
 from annokit.dataset import OntologyBuilder, Outline, RowKey
+from annokit.errors import LimitExceeded
 from annokit.formats._labelbox import wire
 from annokit.formats._labelbox.rows import RowBuilder
 from annokit.formats._labelbox.shared import BLOCK, Batch, Masks, ReadOptions, located, media_word
@@ -128,14 +129,17 @@ def outline(source: Source) -> Outline:
         with paused_gc():
             try:
                 found = _of_block(block.data)
-            except BAD_JSON:
+                asked = _asked(found, seen)
+            except (*BAD_JSON, LimitExceeded):
                 for made in _read_fully(block):
                     builder.add_row(made)
                     keys.append(RowKey(made.name, made.id))
                 continue
             for part in found:
                 keys += part.keys
-                _take(part, seen, builder)
+            for one, questions in asked.items():
+                _take(one, questions, builder)
+            seen.update(asked)
     return Outline(builder.build(), keys)
 
 
@@ -203,16 +207,28 @@ def _name(row: _Row) -> str:
     return DataRow(id=known.id, asset=Asset(uri=located(data, media)[0])).name
 
 
-def _take(found: _Found, seen: set[_Object | _Question], builder: OntologyBuilder) -> None:
-    for one in found.objects:
-        if one not in seen:
-            seen.add(one)
-            tool = builder.add_tool(one.name, one.feature_schema_id, _kind(one.annotation_kind), one.value)
-            tool.ask([_classification(question) for question in one.classifications])
-    for question in found.questions:
-        if question not in seen:
-            seen.add(question)
-            builder.add_classification(_classification(question))
+def _asked(
+    found: Iterable[_Found], seen: Collection[_Object | _Question]
+) -> dict[_Object | _Question, list[Classification]]:
+    """What is asked of each object, or by each question, that was not there before."""
+    asked: dict[_Object | _Question, list[Classification]] = {}
+    distinct: Iterator[_Object | _Question] = chain.from_iterable(
+        (*part.objects, *part.questions) for part in found
+    )
+    for one in distinct:
+        if one not in seen and one not in asked:
+            questions = one.classifications if isinstance(one, _Object) else (one,)
+            asked[one] = [_classification(question) for question in questions]
+    return asked
+
+
+def _take(one: _Object | _Question, questions: list[Classification], builder: OntologyBuilder) -> None:
+    if isinstance(one, _Object):
+        tool = builder.add_tool(one.name, one.feature_schema_id, _kind(one.annotation_kind), one.value)
+        tool.ask(questions)
+        return
+    for question in questions:
+        builder.add_classification(question)
 
 
 def _number(entry: tuple[str, _Frame]) -> tuple[int, str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec import UNSET
 
+from annokit.errors import LimitExceeded
 from annokit.formats._labelbox import wire
 from annokit.formats._labelbox.labels import LabelBuilder, Place, known_labels, objects_of, repeats
 from annokit.formats._labelbox.objects import NAME
@@ -20,7 +21,7 @@ from annokit.formats._labelbox.shared import (
     metadata_of,
     plain,
 )
-from annokit.io.faults import decode_error
+from annokit.io.faults import told
 from annokit.model import Asset, DataRow
 
 __all__ = ["RowBuilder"]
@@ -41,8 +42,8 @@ class RowBuilder:
         for (number, row), found in zip(self._batch.records, self._labels.places, strict=True):
             try:
                 rows.append(self._row(number, row, found))
-            except RecursionError as error:  # questions below questions, deeper than Python goes
-                self._batch.reject(number, "$", decode_error(error), "data_rows")
+            except (RecursionError, LimitExceeded) as error:  # questions below questions, too deep
+                self._batch.reject(number, "$", told(error), "data_rows")
         return rows
 
     def _row(self, number: int, row: wire.Row, found: Sequence[Place]) -> DataRow:

@@ -10,13 +10,13 @@ import msgspec
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from annokit.errors import InputError
+from annokit.errors import InputError, LimitExceeded
 from annokit.formats._labelbox.shared import Batch, Masks, located, metadata_of, reviews_of
 from annokit.formats._labelbox_v1 import wire
 from annokit.formats._labelbox_v1.frames import FrameFolder
 from annokit.formats._labelbox_v1.objects import NAME, ObjectBuilder, classifications
 from annokit.formats._labelbox_v1.video import video_annotations
-from annokit.io.faults import BAD_JSON, decode_error
+from annokit.io.faults import BAD_JSON, told
 from annokit.io.salvage import decoder
 from annokit.model import Annotation, Asset, DataRow, Label, Relationship
 
@@ -48,11 +48,9 @@ class RowBuilder:
         for number, entry in self._batch.records:
             try:
                 yield entry.data_row_id, self._row(number, entry)
-            except InputError as error:
-                self._batch.reject(number, "$", error, "labels")
+            except (InputError, LimitExceeded, RecursionError) as error:
+                self._batch.reject(number, "$", told(error), "labels")
                 yield entry.data_row_id, None
-            except RecursionError as error:
-                self._batch.reject(number, "$", decode_error(error), "labels")
 
     def _row(self, number: int, entry: wire.Entry) -> DataRow:
         asset, kept = _asset(entry)
