@@ -123,16 +123,26 @@ class Dataset:
         """What it is read from; an unpacked archive goes away with its source."""
         self.part_outlines: list[Outline] = []
         """Of the parts in which a pass goes through it, once they are found."""
+        self.is_checked = False
+        """Whether a reader made its rows, or `from_rows` looked at them; others are looked at on the way."""
 
     @classmethod
     def from_rows(cls, rows: Sequence[DataRow], ontology: Ontology | None = None) -> Dataset:
-        """A dataset of rows in memory; without an ontology the classes are those that occur."""
-        for row in rows:
-            if not isinstance(row, DataRow):
-                raise UsageError(
-                    f"expected data rows, got {type(row).__name__}", hint="annokit.model.DataRow"
-                )
+        """A dataset of rows in memory; without an ontology the classes are those that occur.
+
+        Raises
+        ------
+        UsageError
+            A field holds another type than its own; numpy's scalars become plain numbers and texts.
+        """
+        from annokit.checked import checked, checked_rows
+
+        return cls._of_rows(list(checked_rows(rows)), None if ontology is None else checked(ontology))
+
+    @classmethod
+    def _of_rows(cls, rows: Sequence[DataRow], ontology: Ontology | None) -> Dataset:
         made = cls(lambda _run: rows, source="<memory>")
+        made.is_checked = True
         if ontology is not None:
             given = ontology
             made._make_outline = lambda: Outline(given, _keys(rows))
@@ -212,7 +222,14 @@ class Dataset:
             for name, size, *arrays in zip(names, *columns, strict=True)
         ]
         kind = "box" if masks is None else "mask"
-        return cls.from_rows(rows, Ontology(tools=tuple(Tool(name=name, kind=kind) for name in tools)))
+        return cls._of_rows(rows, Ontology(tools=tuple(Tool(name=name, kind=kind) for name in tools)))
+
+    def _checked_rows(self, run: Run) -> Iterable[DataRow]:
+        if self.is_checked:
+            return self._rows(run)
+        from annokit.checked import checked_rows
+
+        return checked_rows(self._rows(run))
 
     def __iter__(self) -> Iterator[DataRow]:
         return self.rows(Run(on_error=self.on_error, limits=self.limits))
@@ -221,7 +238,7 @@ class Dataset:
         """The data rows, counted as read in the report of `run` when the loop over them ends."""
         read: Census = Counter()
         try:
-            for row in self._rows(run):
+            for row in self._checked_rows(run):
                 census(row, read)
                 yield row
             run.finished = True
@@ -273,7 +290,7 @@ class Dataset:
 
     def _read_outline(self) -> Outline:
         builder, keys = OntologyBuilder(), []
-        for row in self._rows(Run(on_error="skip", limits=self.limits)):
+        for row in self._checked_rows(Run(on_error="skip", limits=self.limits)):
             keys.append(RowKey(row.name, row.id))
             builder.add_row(row)
         return Outline(builder.build(), keys)
@@ -311,12 +328,14 @@ def chained(parts: Sequence[Dataset]) -> Dataset:
         for part in parts:
             yield from part._rows(run)
 
-    return Dataset(
+    made = Dataset(
         rows,
         outline=lambda: merged([part.outline for part in parts]),
         source=", ".join(part.source for part in parts),
         size=sum(part.size for part in parts),
     )
+    made.is_checked = all(part.is_checked for part in parts)
+    return made
 
 
 class Parted(Protocol):

@@ -55,7 +55,7 @@ class Part(msgspec.Struct, frozen=True):
         made: Dataset = reader.read(self.source, self._parsed(reader))
         if outline is not None:
             made.set_outline(outline)
-        made.limits = self.source.limits
+        made.limits, made.is_checked = self.source.limits, True
         return made
 
     def _parsed(self, reader: Reader[Any]) -> Options:

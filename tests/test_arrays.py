@@ -107,6 +107,8 @@ def test_supervision_there_and_back(tmp_path: Path) -> None:
         ({"classes": ["car", "car"]}, "a name of its own"),
         ({"classes": [0, 1]}, "list of class names"),
         ({"classes": {1: "car"}}, "numbered from 0"),
+        ({"classes": {"car", "dog"}}, "got a set: .*class 0 is the first of a list"),
+        ({"classes": frozenset({"car"})}, "got a set"),
         ({"sizes": (48, 64, 3)}, "height and width"),
         ({"sizes": (-48, 64)}, "height and width"),
         ({"sizes": (0, 0)}, "height and width"),
@@ -127,6 +129,22 @@ def test_slips_are_refused_in_our_words(changes: dict[str, Any], problem: str) -
     assert len(list(Dataset.from_arrays("a.jpg", **good))) == 1
     with pytest.raises(UsageError, match=problem):
         Dataset.from_arrays("a.jpg", **good | changes)
+
+
+@pytest.mark.parametrize("format", ["coco", "yolo", "parquet", "labelbox"])
+def test_names_may_be_texts_of_numpy(format: str, tmp_path: Path) -> None:
+    for kind in (np.array, list):
+        found = Dataset.from_arrays(
+            kind(["a.jpg"]),
+            np.array([[48, 64]]),
+            classes=kind(["car", "dog"]),
+            class_ids=[[1]],
+            boxes_xyxy=[[[1, 2, 3, 4]]],
+        )
+        annokit.write(found, tmp_path / kind.__name__, format=format)
+        assert [type(one.tool_name) for row in found for one in row.labels[0].objects] == [str]
+    with pytest.raises(UsageError, match="name of an image"):
+        Dataset.from_arrays([1], [(48, 64)], classes=["car"], class_ids=[[0]], boxes_xyxy=[[[1, 2, 3, 4]]])  # type: ignore[list-item]
 
 
 def test_names_may_be_a_mapping_as_trainers_keep_them() -> None:

@@ -61,6 +61,7 @@ def _read(source: Source, options: ReadOptions) -> Dataset:
 
     places = Places(folders(options.masks), folders(options.sequences), options.offsets)
     plain = Dataset(lambda run: rows(places._replace(masks=()), run))  # classes and names need no masks
+    plain.is_checked = True
 
     def outline() -> Outline:
         found = plain.outline

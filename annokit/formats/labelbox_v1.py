@@ -90,6 +90,7 @@ def _read(source: Source, options: V1ReadOptions) -> Dataset:
     plain = Dataset(
         lambda run: _rows(source, replace(options, masks=None), run)
     )  # classes and names need no masks
+    plain.is_checked = True
     return Dataset(
         lambda run: _rows(source, options, run),
         outline=lambda: plain.outline,

@@ -27,12 +27,17 @@ def class_names(classes: Sequence[str] | Mapping[int, str]) -> list[str]:
                 f"expected classes numbered from 0 to {len(classes) - 1}, got {list(classes)[:8]}"
             )
         classes = [classes[index] for index in range(len(classes))]
+    if isinstance(classes, set | frozenset):
+        raise UsageError(
+            f"expected a list of class names, got a set: {shown(classes)}",
+            hint="class 0 is the first of a list",
+        )
     names = [] if isinstance(classes, str) else list(classes)
     if isinstance(classes, str) or not all(isinstance(name, str) for name in names):
         raise UsageError(f"expected a list of class names, got {shown(classes)}")
     if len(set(names)) < len(names):
         raise UsageError(f"expected a name of its own for each class, got {shown(names)}")
-    return names
+    return [str.__str__(name) for name in names]  # numpy's texts are some of another class
 
 
 def row_from_arrays(
@@ -54,6 +59,9 @@ def row_from_arrays(
     >>> row_from_arrays("b.jpg", (80, 100), ["car"], [], boxes_xyxy=[]).labels[0].objects
     []
     """
+    if not isinstance(name, str):
+        raise UsageError(f"expected the name of an image, got {shown(name)}")
+    name = str.__str__(name)
     if boxes_xyxy is None and masks is None:
         raise UsageError(f"{name}: expected boxes_xyxy, masks or both, got neither")
     size = _size(name, size)

@@ -27,7 +27,7 @@ class _Versioned(msgspec.Struct):
 
 
 def _to_json(value: Any) -> Any:
-    if isinstance(value, np.ndarray):
+    if isinstance(value, np.ndarray | np.generic):
         return value.tolist()
     raise TypeError(f"cannot write {type(value).__name__} as JSON")
 

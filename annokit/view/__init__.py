@@ -15,6 +15,7 @@ from typing import Literal
 
 from msgspec.structs import replace
 
+from annokit.checked import checked
 from annokit.dataset import Dataset
 from annokit.errors import UsageError, shown
 from annokit.geometry.frames import chosen_frames, frames_of
@@ -58,6 +59,7 @@ def render(
     """
     if format not in ("svg", "png"):
         raise UsageError(f"expected svg or png, got {format!r}")
+    row = checked(row)
     photo = find_photo(row, image_dir, limits)
     if photo is not None and not (row.asset.width and row.asset.height):
         height, width = image_size(io.BytesIO(photo[0]), limits)
