@@ -13,11 +13,11 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from annokit.errors import InputError, UsageError, Where, shown
+from annokit.errors import InputError, UsageError, Where, number_of, shown
 from annokit.io.faults import BAD_JSON
 from annokit.io.output import staged_file
 
@@ -52,6 +52,9 @@ _MEDIA = (
 _MOMENTS = ("%m/%d/%Y %I:%M %p", "%m/%d/%Y %H:%M", "%m/%d/%Y", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d")
 _DIVIDER = "///"
 _LISTED = 20
+
+
+_Opened: TypeAlias = tuple[str, list[str], Iterable[tuple[int, Mapping[str, Any] | InputError]]]
 
 
 class Payloads(msgspec.Struct, frozen=True):
@@ -105,6 +108,8 @@ def payloads(table: Any) -> Payloads:
     rows, problems, seen = [], list[InputError](), dict[str, int]()
     for number, line in lines:
         try:
+            if isinstance(line, InputError):
+                raise line
             made = _payload(line, fields)
             key = made.get("global_key")
             if key is not None and key in seen:
@@ -157,8 +162,8 @@ def _paths(table: Any) -> tuple[Path, ...]:
     return (Path(table),) if isinstance(table, str | os.PathLike) else ()
 
 
-def _opened(table: Any) -> tuple[str, list[str], Iterable[tuple[int, Mapping[str, Any]]]]:
-    """The name of a table, its columns, and its lines with their numbers."""
+def _opened(table: Any) -> _Opened:
+    """The name of a table, its columns, and its lines with their numbers, or what is wrong with one."""
     if not isinstance(table, str | os.PathLike):
         return _arrow("<table>", table)
     path = Path(table)
@@ -172,22 +177,32 @@ def _opened(table: Any) -> tuple[str, list[str], Iterable[tuple[int, Mapping[str
     repeated = [column for place, column in enumerate(header) if column in header[:place]]
     if repeated:
         raise InputError(f"the column {shown(repeated[0])} stands twice", where=Where(str(path), line=1))
-    named = ((number, dict(zip(header, cells, strict=False))) for number, cells in lines if any(cells))
-    return str(path), header, named
+    return str(path), header, ((number, _named(header, cells)) for number, cells in lines if any(cells))
+
+
+def _named(header: list[str], cells: list[str]) -> Mapping[str, Any] | InputError:
+    """The cells by their columns; the last may be missing."""
+    if len(cells) > len(header):
+        problem = f"expected {number_of(len(header), 'cell')}, got {len(cells)}"
+        return InputError(problem, hint="a cell with a comma in it stands in quotes")
+    return dict(zip(header, cells, strict=False))
 
 
 def _csv(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """The records, each with the line in which it starts."""
+    start = 1
     with path.open(encoding="utf-8-sig", newline="") as handle:
         lines = csv.reader(handle)
         try:
             for cells in lines:
-                yield lines.line_num, cells
+                yield start, cells
+                start = lines.line_num + 1
         except (UnicodeDecodeError, csv.Error) as error:
-            where = Where(str(path), line=lines.line_num + 1)
+            where = Where(str(path), line=start)
             raise InputError(f"expected a CSV table in UTF-8: {error}", where=where) from error
 
 
-def _parquet(path: Path) -> tuple[str, list[str], Iterable[tuple[int, Mapping[str, Any]]]]:
+def _parquet(path: Path) -> _Opened:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -197,7 +212,7 @@ def _parquet(path: Path) -> tuple[str, list[str], Iterable[tuple[int, Mapping[st
         raise InputError(f"cannot read it as Parquet: {error}", where=Where(str(path))) from error
 
 
-def _arrow(name: str, table: Any) -> tuple[str, list[str], Iterable[tuple[int, Mapping[str, Any]]]]:
+def _arrow(name: str, table: Any) -> _Opened:
     import pyarrow as pa
 
     found = table if isinstance(table, pa.Table) else pa.table(table)

@@ -258,6 +258,8 @@ def parse_split(text: str) -> dict[str, float]:
     shares: dict[str, float] = {}
     for part in text.split(","):
         name, _, share = part.strip().partition("=")
+        if name.casefold() in map(str.casefold, shares):
+            raise UsageError(f"expected one share a split, got two for {name!r}", hint="like train=.8,val=.2")
         try:
             shares[name] = float(share)
         except ValueError:
@@ -265,7 +267,7 @@ def parse_split(text: str) -> dict[str, float]:
     if any(share < 0 for share in shares.values()) or not math.isclose(sum(shares.values()), 1, abs_tol=1e-6):
         raise UsageError(f"expected shares that add up to 1, got {text!r}", hint="like train=.8,val=.2")
     folded = {name.casefold() for name in shares}
-    if len(folded) < len(text.split(",")) or folded & _RESERVED or not all(n.isidentifier() for n in shares):
+    if folded & _RESERVED or not all(n.isidentifier() for n in shares):
         raise UsageError(f"expected plain split names, got {text!r}", hint="like train=.8,val=.2")
     return shares
 

@@ -96,6 +96,28 @@ def test_a_bad_line_is_named(line: str, problem: str, tmp_path: Path) -> None:
     assert [json.loads(text) for text in target.read_text().splitlines()] == found.rows
 
 
+def test_a_line_of_more_cells_than_columns_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("row_data,global_key\nhttps://x/d,e.jpg,key1\nhttps://x/f.jpg,key2\nhttps://x/g.jpg\n")
+    said = r"rows\.csv:2: expected 2 cells, got 3 \(a cell with a comma in it stands in quotes\)"
+    with pytest.raises(InputError, match=said):
+        write(path, tmp_path / "out.ndjson")
+    found = write(path, tmp_path / "out.ndjson", on_error="skip")
+    assert len(found.problems) == 1
+    assert found.rows == [
+        {"row_data": "https://x/f.jpg", "global_key": "key2"},
+        {"row_data": "https://x/g.jpg"},
+    ]
+
+
+def test_a_record_is_named_by_the_line_in_which_it_starts(tmp_path: Path) -> None:
+    path = table(tmp_path, '"a\nb\nc",k1,,,,,,,', "", '"a\nb",k1,,,,,,,', "u,k2,,,x,,,,")
+    assert [str(one).partition(": ")[::2] for one in payloads(path).problems] == [
+        (f"{path}:6", "the global key k1 stands in line 2 already"),
+        (f"{path}:8", "expected a number as n, got x"),
+    ]
+
+
 def test_bad_lines_are_listed_up_to_a_limit(tmp_path: Path) -> None:
     path = table(tmp_path, ",k,,,,,,,", "u,k,,,x,,,,", "u,k,,hologram,,,,,")
     with pytest.raises(InputError) as caught:

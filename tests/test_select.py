@@ -176,3 +176,10 @@ def test_another_seed_gives_another_split_and_equal_names_stay_together() -> Non
 def test_shares_that_make_no_sense_are_refused(text: str) -> None:
     with pytest.raises(UsageError):
         parse_split(text)
+
+
+def test_a_split_that_is_named_twice_is_named() -> None:
+    with pytest.raises(UsageError, match="two for 'train'"):
+        parse_split("train=.5,train=.5")
+    with pytest.raises(UsageError, match="two for 'Train'"):
+        parse_split("train=.5,Train=.5")
