@@ -25,8 +25,6 @@ __all__ = ["checked", "checked_rows"]
 _R = TypeVar("_R", DataRow, Ontology)
 _Take: TypeAlias = Callable[[Any, Spot], Any]
 
-_HOLDERS = (tuple, dict)
-
 _NOT_ITS = object()
 """What a taker gives for a value of another type."""
 
@@ -83,7 +81,7 @@ def _record(record: Record, spot: Spot) -> Any:
     changed = {}
     for place, (name, default, _, take) in _unsure(type(record), tuple(map(type, values))):
         value = values[place]
-        if value is default or (type(value) in _HOLDERS and not value):
+        if value is default:
             continue
         made = take(value, (spot, name))
         if made is not value:
@@ -203,7 +201,12 @@ def _tuple(kind: Any) -> _Take:
 
 
 def _dict(_kind: Any) -> _Take:
-    return lambda value, spot: _json(value, spot) if isinstance(value, dict) else _NOT_ITS
+    def take(value: Any, spot: Spot) -> Any:
+        if isinstance(value, dict):
+            return _json(value, spot) if value else value  # most are empty
+        return _NOT_ITS
+
+    return take
 
 
 def _json(value: Any, spot: Spot) -> Any:

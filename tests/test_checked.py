@@ -139,6 +139,7 @@ WRONG: list[tuple[DataRow, str]] = [
         r"\$\.labels\[0\]\.annotations\[0\]\.geometry\.x: expected a number, got str '10'",
     ),
     (boxed(box={"x": True}), r"geometry\.x: expected a number, got bool True"),
+    (boxed(box={"x": ()}), r"geometry\.x: expected a number, got tuple \(\)"),
     (boxed(box={"x": None}), r"geometry\.x: expected a number, got None"),
     (boxed(tool_name=None), r"annotations\[0\]\.tool_name: expected a text, got None"),
     (boxed(geometry="box"), r"\.geometry: expected Box or .*, got str 'box'"),
