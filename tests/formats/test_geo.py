@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import warnings
 from pathlib import Path
@@ -298,3 +299,13 @@ def test_maps_of_objects_are_no_maps_of_classes(rasters: Path, tmp_path: Path) -
     )
     with pytest.raises(InputError, match="expected maps of classes"):
         list(annokit.read(tmp_path / "m"))
+
+
+@pytest.mark.parametrize("kind", ["instance", "objects"])
+def test_the_table_of_objects_names_the_files_there_are(rasters: Path, tmp_path: Path, kind: str) -> None:
+    source = row(mark(Box(x=2, y=3, width=4, height=5), "pixel"), media="image", width=60, height=40)
+    options = {"kind": kind, "georeference": True, "image_dir": str(rasters)}
+    annokit.write([source], tmp_path / "m", format="masks", **options)
+    (entry,) = csv.DictReader((tmp_path / "m" / "objects.csv").read_text().splitlines())
+    assert entry["file"].endswith(".tif")
+    assert (tmp_path / "m" / entry["file"]).is_file()

@@ -26,7 +26,7 @@ def label_map_of(image: str) -> str:
 
 
 def mask_folder(label_map: str) -> str:
-    """The folder of an image whose objects have a file each."""
+    """The folder of an image whose objects have a file each; its label map is of this name, too, before the suffix."""
     return label_map.removesuffix(".png")
 
 

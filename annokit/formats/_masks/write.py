@@ -119,9 +119,9 @@ class _Writer(msgspec.Struct, gc=False):
             painted = paint(
                 batch[np.array(kept, np.int64)], page.size, numbers, self.options.kind, self.options.order
             )
-            for name, image in self._files(page, painted, here, numbers):
-                place = self._place(page)
-                names.append(name if place is None else f"{name.removesuffix('.png')}.tif")
+            place = self._place(page)
+            for name, image in self._files(page, painted, here, numbers, ".png" if place is None else ".tif"):
+                names.append(name)
                 files.append(png(image) if place is None else geotiff(image, place))
         write_many(self.target, names, files)
 
@@ -135,9 +135,14 @@ class _Writer(msgspec.Struct, gc=False):
         return found
 
     def _files(
-        self, page: Page, painted: Painted, objects: Sequence[ObjectAnnotation], numbers: NDArray[np.int64]
+        self,
+        page: Page,
+        painted: Painted,
+        objects: Sequence[ObjectAnnotation],
+        numbers: NDArray[np.int64],
+        suffix: str,
     ) -> Iterator[tuple[str, NDArray[np.generic]]]:
-        """The PNG files of an image; each object that is in one is accounted and in the table."""
+        """The files of an image; each object that is in one is accounted and in the table."""
         shown = [index for index in range(len(objects)) if index not in painted.hidden]
         self._lose(page, objects, ["hidden" if i in painted.hidden else "" for i in range(len(objects))])
         self._account(page, [objects[i] for i in shown])
@@ -149,11 +154,11 @@ class _Writer(msgspec.Struct, gc=False):
                 example=page.row.name,
                 lossy=True,
             )
+        stem = mask_folder(page.label)
         if painted.whole is not None:
-            yield page.label, painted.whole
-        folder = mask_folder(page.label)
+            yield f"{stem}{suffix}", painted.whole
         for index in shown:
-            file = page.label if painted.whole is not None else f"{folder}/{index + 1}.png"
+            file = f"{stem}{suffix}" if painted.whole is not None else f"{stem}/{index + 1}{suffix}"
             value = index + 1 if painted.whole is not None else 255
             one, number = objects[index], int(numbers[index])
             row = (file, str(value), str(number), one.tool_name, one.id or "")
