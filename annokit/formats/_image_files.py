@@ -12,10 +12,10 @@ import msgspec
 from msgspec import Meta
 
 from annokit.dataset import RowKey
-from annokit.errors import InputError, Where
+from annokit.errors import AnnokitError, InputError, Where
 from annokit.geometry.pixels import images_only
 from annokit.io.faults import BAD_JSON, decode_error
-from annokit.io.images import image_size
+from annokit.io.images import TURNED, image_header, image_size
 from annokit.io.names import NamesInTurn, safe_name
 from annokit.io.photos import Photos
 from annokit.io.source import Source
@@ -171,6 +171,7 @@ class Pages:
             message = "no such image is in the folder of images (--image-dir), so it is not beside its labels"
             self._report.note("image-missing", "data_rows", message, example=page.row.name, lossy=True)
             return
+        self._note_turned(page, source)
         place = self._target / page.file
         place.parent.mkdir(parents=True, exist_ok=True)
         if self._images == "copy":
@@ -180,6 +181,15 @@ class Pages:
             place.hardlink_to(source.resolve())
         except OSError:  # another disk, or a file system without hard links
             place.symlink_to(source.resolve())
+
+    def _note_turned(self, page: Page, source: Path) -> None:
+        """Name an image that trainers turn, unless the size of its row is that of the image as shown."""
+        try:
+            (height, width), orientation = image_header(source)
+        except AnnokitError:  # copied as it is: validate says what is wrong with it
+            return
+        if orientation > 1 and self._answer_of is None and page.size == (width, height):
+            self._report.note("turned-image", "data_rows", TURNED, example=page.row.name, lossy=True)
 
     def _size(self, row: DataRow) -> tuple[int, int] | None:
         """Width and height, from the image file if the row does not say."""

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.ImageFile import ImageFile
 
-__all__ = ["image_orientation", "image_size", "read_png_pixels"]
+__all__ = ["TURNED", "image_header", "image_size", "read_png_pixels"]
+
+TURNED = "viewers and YOLO's trainers turn this image (EXIF orientation), and its labels are taken for those of the stored pixels"
+"""What goes wrong with such an image, whoever finds it."""
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "JPEG2000", "AVIF", "PPM")
 _BROKEN = (
@@ -49,22 +52,32 @@ def image_size(source: Path | BinaryIO, limits: Limits = DEFAULT_LIMITS) -> tupl
     LimitExceeded
         It has more than `max_pixels`.
     """
+    with _header(source) as (image, name):
+        return _stored_size(image, name, limits)
+
+
+def image_header(source: Path | BinaryIO, limits: Limits = DEFAULT_LIMITS) -> tuple[tuple[int, int], int]:
+    """`image_size`, and the EXIF orientation, 1 to 8: 1, as stored, where the image does not say."""
+    with _header(source) as (image, name):
+        size, value = _stored_size(image, name, limits), image.getexif().get(274)
+    return size, value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+@contextmanager
+def _header(source: Path | BinaryIO) -> Iterator[tuple[ImageFile, str]]:
+    """The image with its header read, and what to call it in messages."""
     with _opened(source) as (handle, name), _pillow(name):
         image = _identified(handle)
         if image is None:
             raise InputError("expected an image, got something else", where=Where(name))
-        tags = getattr(image, "tag_v2", None)  # TIFF, whose `size` has the orientation applied
-        width, height = map(int, (tags[256], tags[257]) if tags else image.size)
-        _check_size(height, width, name, limits)
+        yield image, name
+
+
+def _stored_size(image: ImageFile, name: str, limits: Limits) -> tuple[int, int]:
+    tags = getattr(image, "tag_v2", None)  # TIFF, whose `size` has the orientation applied
+    width, height = map(int, (tags[256], tags[257]) if tags else image.size)
+    _check_size(height, width, name, limits)
     return height, width
-
-
-def image_orientation(source: Path | BinaryIO) -> int:
-    """The EXIF orientation, 1 to 8; 1, as stored, where the image does not say."""
-    with _opened(source) as (handle, name), _pillow(name):
-        image = _identified(handle)
-        value = None if image is None else image.getexif().get(274)
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
 def read_png_pixels(

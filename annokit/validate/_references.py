@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from annokit.errors import AnnokitError, UsageError, Where
-from annokit.io.images import image_orientation, image_size
+from annokit.io.images import TURNED, image_header
 from annokit.io.limits import Limits
 from annokit.io.photos import Photos
 from annokit.model import DataRow, Label, ObjectAnnotation, Ontology, Relationship, Track
@@ -105,12 +105,11 @@ class References:
             self._add(row, "missing-image", "error", "the image file is not there", detail=str(path))
             return
         try:
-            size = image_size(path, self._limits)
-            turned = image_orientation(path) > 1
+            size, orientation = image_header(path, self._limits)
         except AnnokitError as error:
             self._add(row, "broken-image", "error", "the image file cannot be read", detail=error.problem)
             return
-        self._check_size(row, size, turned)
+        self._check_size(row, size, orientation > 1)
 
     def _check_size(self, row: DataRow, size: tuple[int, int], turned: bool) -> None:
         stated = (row.asset.height, row.asset.width)
@@ -123,10 +122,7 @@ class References:
                 message = "the stated height and width are not those of the image file"
                 self._add(row, "size-disagrees", "error", message, detail=detail)
         elif turned:
-            message = (
-                "viewers turn this image (EXIF orientation); the labels must be those of the stored pixels"
-            )
-            self._add(row, "turned-image", "warning", message)
+            self._add(row, "turned-image", "warning", TURNED)
 
     def _image(self, row: DataRow) -> Path | None:
         """Where the image of a row has to be, if that can be told; never outside the folder."""

@@ -664,3 +664,25 @@ def test_the_rules_themselves() -> None:
     for text in ("0 .5 .5 1 1.02", "1 .5 .5 1 1", "0 .5 .5 1", "0 .1 .1 .2 .2 .3 .3\n0 .5 .5 1 1"):
         with pytest.raises(ValueError, match=r"\w"):
             accepted(text, 1)
+
+
+@pytest.mark.parametrize(
+    ("orientation", "size", "named"), [(1, (64, 48), 0), (6, (64, 48), 1), (6, (48, 64), 0), (3, (64, 48), 1)]
+)
+def test_images_that_trainers_turn_are_named(
+    tmp_path: Path, orientation: int, size: tuple[int, int], named: int
+) -> None:
+    """Unless the labels are those of the image as shown: then its size is exchanged."""
+    exif = Image.Exif()
+    exif[274] = orientation
+    (tmp_path / "in").mkdir()
+    Image.new("RGB", (64, 48)).save(tmp_path / "in" / "a.jpg", exif=exif)
+    box = ObjectAnnotation(tool_name="car", geometry=Box(x=1, y=1, width=9, height=9))
+    asset = Asset(width=size[0], height=size[1])
+    row = DataRow(id="1", external_id="a.jpg", asset=asset, labels=(Label(annotations=(box,)),))
+    options = {"images": "copy", "image_dir": str(tmp_path / "in")}
+    report = annokit.write([row], tmp_path / "out", format="yolo", **options)
+    assert [loss.count for loss in report.losses if loss.code == "turned-image"] == [1] * named
+    (tmp_path / "out" / "names.ndjson").unlink()
+    report = annokit.convert(tmp_path / "out", tmp_path / "o.json", to="coco")
+    assert [loss.lossy for loss in report.losses if loss.code == "turned-image"] == [True] * (orientation > 1)

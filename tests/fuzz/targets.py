@@ -10,7 +10,7 @@ from pathlib import Path
 import annokit
 from annokit.errors import AnnokitError
 from annokit.io.archives import open_source
-from annokit.io.images import image_orientation, image_size, read_png_pixels
+from annokit.io.images import image_header, image_size, read_png_pixels
 from annokit.io.limits import Limits
 from annokit.run import Run
 from annokit.validate import validate
@@ -109,7 +109,7 @@ def image(data: bytes) -> None:
         for function in (image_size, read_png_pixels):
             try:
                 function(folder / "a", SMALL)
-                image_orientation(folder / "a")
+                image_header(folder / "a")
             except AnnokitError:
                 continue
 

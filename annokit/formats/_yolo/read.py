@@ -22,7 +22,7 @@ from annokit.formats._yolo.objects import objects_of
 from annokit.formats._yolo.text import Rows, faults, parse
 from annokit.io.batches import batched
 from annokit.io.gc import paused_gc
-from annokit.io.images import image_size
+from annokit.io.images import TURNED, image_header
 from annokit.io.limits import Limits
 from annokit.io.source import Source, Span, small_file
 from annokit.model import Asset, DataRow, Label, ObjectAnnotation, Ontology, Tool
@@ -230,12 +230,14 @@ class _Reader:
             there = os.path.exists(image)  # noqa: PTH110  # a Path takes four times as long
             if not there and text is None:
                 raise ReferenceProblem("expected the image or its label file, got neither")
-            size = item.size or _size(Path(image) if there else None, run.limits)
+            size, is_turned = (item.size, False) if item.size else _size(image if there else None, run.limits)
             opened = _Opened(item, text or b"", size, image if there else None)
         except InputError as error:
             error.where = Where(error.where.file or image, record=item.id)
             run.reject(error, "data_rows", format="yolo")
             return None
+        if is_turned:
+            run.report.note("turned-image", "data_rows", TURNED, example=item.name, lossy=True)
         run.advance(len(opened.text))
         return opened
 
@@ -250,13 +252,13 @@ def _text(path: str, limits: Limits) -> bytes | None:
         raise
 
 
-def _size(image: Path | None, limits: Limits) -> tuple[int, int]:
-    """Width and height from the image's header."""
+def _size(image: str | None, limits: Limits) -> tuple[tuple[int, int], bool]:
+    """Width and height from the image's header, and whether a viewer turns it."""
     if image is None:
         raise ReferenceProblem(
             "expected the image, since shapes are in shares of its size, got its labels only",
             hint="put it in place, or give the size with --sizes",
             code="no-size",
         )
-    height, width = image_size(image, limits)
-    return width, height
+    (height, width), orientation = image_header(Path(image), limits)
+    return (width, height), orientation > 1
