@@ -81,10 +81,7 @@ def _mended(
         run.report.lose_all(f"repair-{name}", census(one), message, example=row.name)
         return None
     run.report.note(f"repair-{name}", kind_of(one), "its shape was changed", example=row.name)
-    extra = one.extra
-    if "area" in extra.get("coco", {}):  # what was measured on the old shape is not kept
-        extra = extra | {"coco": {key: value for key, value in extra["coco"].items() if key != "area"}}
-    return replace(one, geometry=geometry, box=None, extra=extra)
+    return one.reshaped(geometry)
 
 
 def _make_valid(shape: Geometry, _asset: Asset) -> Geometry:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
-from msgspec.structs import force_setattr
+from msgspec.structs import force_setattr, replace
 
 from annokit.errors import GeometryError
 from annokit.model.base import Bools, Floats, Indices, Record, as_readonly, check_depth
@@ -89,7 +89,7 @@ class ObjectAnnotation(Record, tag="object", tag_field="type", kw_only=True):
     geometry : Geometry
         The shape.
     box : Box or None
-        The bounding box where the source states one beside the geometry (COCO does).
+        The bounding box where the source states one beside the geometry (COCO does); see `reshaped`.
     space, page, frame
         Coordinate space, page of a document, 0-based frame of a video.
     track_id : str or None
@@ -117,6 +117,22 @@ class ObjectAnnotation(Record, tag="object", tag_field="type", kw_only=True):
     is_crowd: bool = False
     sources: tuple[Provenance, ...] = ()
     extra: dict[str, Any] = {}
+
+    def reshaped(self, geometry: Geometry) -> ObjectAnnotation:
+        """The object with another shape, without what its source states of the old one: the box, and COCO's area.
+
+        `msgspec.structs.replace` would keep both, and writers would write them.
+
+        >>> from annokit.model import Box
+        >>> old = ObjectAnnotation(tool_name="car", geometry=Box(x=0, y=0, width=2, height=2), extra={"coco": {"area": 4}})
+        >>> new = old.reshaped(Box(x=0, y=0, width=3, height=3))
+        >>> new.geometry.width, new.extra
+        (3, {'coco': {}})
+        """
+        extra = self.extra
+        if "area" in extra.get("coco", {}):
+            extra = extra | {"coco": {key: value for key, value in extra["coco"].items() if key != "area"}}
+        return replace(self, geometry=geometry, box=None, extra=extra)
 
 
 class Relationship(Record, tag="relationship", tag_field="type", kw_only=True):

@@ -57,7 +57,7 @@ class Record(
     """Base of all model records.
 
     Records compare by value (arrays element by element), cannot be changed and have no hash.
-    Use `msgspec.structs.replace(record, field=...)` for a changed copy.
+    Use `msgspec.structs.replace(record, field=...)` for a changed copy, and `ObjectAnnotation.reshaped` for another shape.
     """
 
     __hash__: ClassVar[None] = None  # type: ignore[assignment]  # equal by value, and may hold arrays

@@ -432,3 +432,25 @@ def test_a_mended_category_id_finds_its_category(tmp_path: Path) -> None:
     requeue(quarantine, tmp_path / "again.json")
     _, written = convert(load(tmp_path / "again.json"), tmp_path / "fixed.json")
     assert [a["bbox"] for a in written["annotations"]] == [[0, 0, 1, 1]]
+
+
+def test_an_object_of_another_shape_has_the_box_and_area_of_that(tmp_path: Path) -> None:
+    square = [[0, 0, 4, 0, 4, 4, 0, 4]]
+    annotation = {
+        "id": 7,
+        "image_id": 1,
+        "category_id": 1,
+        "segmentation": square,
+        "bbox": [0, 0, 4, 4],
+        "area": 16,
+        "iscrowd": 0,
+    }
+    image = {"id": 1, "file_name": "a.jpg", "width": 9, "height": 9}
+    source = {"images": [image], "annotations": [annotation], "categories": [{"id": 1, "name": "car"}]}
+    (row,) = annokit.read(source)
+    old = row.labels[0].objects[0]
+    new = old.reshaped(Polygon(coords=[(0, 0), (8, 0), (8, 8), (0, 8)]))
+    changed = replace(row, labels=(replace(row.labels[0], annotations=(new,)),))
+    annokit.write([changed], tmp_path / "o.json", format="coco")
+    (written,) = json.loads((tmp_path / "o.json").read_text())["annotations"]
+    assert (written["id"], written["bbox"], written["area"]) == (7, [0, 0, 8, 8], 64)
