@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+from msgspec.structs import replace
+
+from annokit.model import DataRow
 from annokit.report import Report
 
-__all__ = ["RowNames"]
+__all__ = ["ID_TAKEN", "RowIds", "RowNames"]
+
+ID_TAKEN = "another one of the file has its id, so it is given a new one"
 
 _WHY = "several images have one file name, and tools that go by it see one of them"
 
@@ -44,3 +49,41 @@ class RowNames:
         for name, n in self._counts.items():
             if n > 1:
                 report.note("name-taken", "data_rows", why, example=name, n=n, lossy=lossy)
+
+
+class RowIds:
+    """Ids of data rows, each of one name: files of several sources may number their rows alike.
+
+    Examples
+    --------
+    >>> report, ids = Report(), RowIds()
+    >>> rows = [DataRow(id="1", external_id=name) for name in ("a.jpg", "b.jpg", "a.jpg", "b.jpg")]
+    >>> [ids.own(row, report).id for row in rows], report.losses[0].code, report.losses[0].count
+    (['1', '1-2', '1', '1-2'], 'id-taken', 2)
+    """
+
+    def __init__(self) -> None:
+        self._names: dict[str, str | None] = {}
+        """Whose each id is; of those made here nobody else's."""
+        self._made: dict[tuple[str, str], str] = {}
+        self._counts: Counter[str] = Counter()
+
+    def own(self, row: DataRow, report: Report) -> DataRow:
+        """The row, with another id if its own is that of another name; what has no name is the row of its id."""
+        name = self._names.get(row.id, row.id)
+        if name == row.id:
+            name = self._names[row.id] = row.name
+        if name is not None and row.name in (name, row.id):
+            return row
+        report.note("id-taken", "data_rows", ID_TAKEN, example=row.name, lossy=True)
+        return replace(row, id=self._another(row))
+
+    def _another(self, row: DataRow) -> str:
+        """An id that no row before it had: the row's own and a number."""
+        key = row.id, row.name
+        while key not in self._made:
+            self._counts[row.id] += 1
+            made = f"{row.id}-{self._counts[row.id] + 1}"
+            if made not in self._names:
+                self._names[made], self._made[key] = None, made
+        return self._made[key]

@@ -287,6 +287,22 @@ def test_rows_that_a_format_cannot_tell_apart_are_named(
             annokit.write([*given, other], tmp_path / "strict", format=name, strict=True)
 
 
+@pytest.mark.parametrize("name", ["labelbox", "labelbox-v1"])
+def test_an_id_is_that_of_one_name(name: str, tmp_path: Path) -> None:
+    """Files of several sources number their images alike; what has no name is the row of its id."""
+    called = {"a.jpg": "1", "b.jpg": "1", "c.jpg": "1-2", "d.jpg": "1"}
+    given = [DataRow(id=own, external_id=file, labels=(Label(),)) for file, own in called.items()]
+    report = annokit.write(
+        [*given, given[1], DataRow(id="1", labels=(Label(),))], tmp_path / "o", format=name
+    )
+    found = {(row.external_id, row.id) for row in annokit.read(tmp_path / "o") if row.external_id}
+    assert found == {("a.jpg", "1"), ("b.jpg", "1-2"), ("c.jpg", "1-2-2"), ("d.jpg", "1-3")}
+    [taken] = [one for one in report.losses if one.code == "id-taken"]
+    assert (taken.level, taken.count, taken.kind) == ("changed", 4, "data_rows")
+    with pytest.raises(LossyConversion, match="id-taken"):
+        annokit.write(given, tmp_path / "strict", format=name, strict=True)
+
+
 def test_rows_of_a_manifest_that_have_one_address_of_their_own_are_one_image(tmp_path: Path) -> None:
     asset = Asset(uri="s3://b/a.jpg", width=9, height=9)
     given = [DataRow(id=str(i), asset=asset, labels=(Label(),)) for i in range(2)]

@@ -12,7 +12,7 @@ from typing import IO, NamedTuple, TypeAlias
 import msgspec
 import numpy as np
 
-from annokit.formats._row_names import RowNames
+from annokit.formats._row_names import ID_TAKEN, RowNames
 from annokit.model import Tool
 from annokit.report import Report
 
@@ -119,8 +119,7 @@ class Ids:
     def account(self, kind: str, report: Report) -> None:
         """Tell how many are called otherwise than in their source."""
         if self.renumbered:
-            why = "another one of the file has its id, so it is given a new one"
-            report.note("id-taken", kind, why, n=self.renumbered, lossy=True)
+            report.note("id-taken", kind, ID_TAKEN, n=self.renumbered, lossy=True)
 
 
 class Spool:

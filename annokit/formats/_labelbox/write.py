@@ -26,6 +26,7 @@ from annokit.formats._labelbox.shapes import (
 )
 from annokit.formats._labelbox.shared import media_word, reviews_of
 from annokit.formats._labelbox.write_frames import BLOCKS, Frames
+from annokit.formats._row_names import RowIds
 from annokit.model import (
     Annotation,
     Classification,
@@ -58,10 +59,10 @@ _TELLING = (("groups", "dicom"), ("timestamp", "audio"), ("frames", "video"))
 
 def write(dataset: Dataset, target: Path, _options: NoOptions, run: Run) -> None:
     """Write all rows; an export without rows is an empty array, since an empty file could be a torn one."""
-    writer = _Writer(run)
+    writer, ids = _Writer(run), RowIds()
     with target.open("wb") as out:
         for row in dataset.rows(run):
-            out.write(msgspec.json.encode(writer.row(row)) + b"\n")
+            out.write(msgspec.json.encode(writer.row(ids.own(row, run.report))) + b"\n")
             run.report.count("written", "data_rows")
         if not out.tell():
             out.write(b"[]\n")

@@ -22,7 +22,7 @@ from annokit.formats._labelbox_v1.shapes import (
     relationship_json,
     track_frames,
 )
-from annokit.formats._row_names import RowNames
+from annokit.formats._row_names import RowIds, RowNames
 from annokit.model import (
     Annotation,
     Classification,
@@ -60,6 +60,7 @@ class _Writer:
         self._run = run
         self.classes: set[tuple[str | None, str]] = set()
         self.names = RowNames()
+        self._ids = RowIds()
 
     def entries(self, row: DataRow) -> list[dict[str, Any]]:
         """An entry for each label."""
@@ -67,9 +68,10 @@ class _Writer:
             why = "a legacy export does not speak of data rows without labels"
             self._run.report.lose("no-label", "data_rows", why, example=row.name)
             return []
-        self.names.count(row.id, self._run.report)
+        own = self._ids.own(row, self._run.report)
+        self.names.count(own.id, self._run.report)
         self._run.report.count("written", "labels", len(row.labels))
-        return [self._entry(row, label) for label in row.labels]
+        return [self._entry(own, label) for label in row.labels]
 
     def _entry(self, row: DataRow, label: Label) -> dict[str, Any]:
         kept = kept_of(label)
