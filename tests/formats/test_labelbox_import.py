@@ -729,7 +729,24 @@ def test_a_uuid_that_stands_twice_is_named(tmp_path: Path) -> None:
     made, report = written(read(*lines)[0], tmp_path)
     assert len(made) == 4
     (note,) = [one for one in report.losses if one.code == "repeated-uuid"]
-    assert (note.level, note.count, note.kind) == ("note", 1, "object:box")
+    assert (note.level, note.count, note.kind) == ("changed", 1, "object:box")
+
+
+def test_numbers_that_every_file_gives_make_no_uuid_twice(tmp_path: Path) -> None:
+    """Parts of a dataset, and the same images by two annotators, as COCO files count both from 1."""
+    car = ObjectAnnotation(tool_name="car", geometry=Box(x=1, y=1, width=2, height=2), id="1")
+    rows = {
+        name: DataRow(id="1", external_id=name, asset=Asset(width=9, height=9), labels=(Label(annotations=(car,)),))
+        for name in ("a.jpg", "b.jpg")
+    }  # fmt: skip
+    files = [tmp_path / f"{who}.json" for who in ("ann", "bob", "cyd")]
+    for file, name in zip(files, ("a.jpg", "a.jpg", "b.jpg"), strict=True):
+        annokit.write([rows[name]], file, format="coco")
+    lines, report = written(annokit.read(files), tmp_path)
+    assert len({line["uuid"] for line in lines}) == 3
+    assert "repeated-uuid" not in {one.code for one in report.losses}
+    lines, _ = written(list(rows.values()), tmp_path)
+    assert len({line["uuid"] for line in lines}) == 2
 
 
 @pytest.mark.parametrize("multipart", ["refuse", "mask"])

@@ -107,12 +107,12 @@ def _check_answer(one: Classification) -> None:
 
 
 class LabelLines:
-    """Makes the lines of one label."""
+    """Makes the lines of one label; `own` is what tells it from all others of the file."""
 
     def __init__(
         self,
         row: DataRow,
-        number: int,
+        own: str,
         label: Label,
         options: WriteOptions,
         ontology: Ontology | None,
@@ -123,7 +123,7 @@ class LabelLines:
         by = options.classes_by or ("both" if self._as_read or ontology is not None else "name")
         self._by, self._namer = by, Namer(by, ontology)
         self._row, self._options, self._run = row, options, run
-        self._own = f"{row.id}\0{number}"
+        self._own = own
         self._base = 0 if row.asset.media_type == "audio" else 1
         self._mark, self._is_benchmark = mark, label.is_benchmark
         self._uuids: set[str] = set()
