@@ -344,6 +344,38 @@ def test_numbers_that_a_file_gives_its_rows_say_nothing_beside_names() -> None:
     assert diff(*renamed).data_rows == 1
 
 
+def test_of_rows_of_one_name_those_of_one_id_are_one() -> None:
+    def rows(name: str, *ids: str) -> annokit.Dataset:
+        each = [state(mark("car", square(10.0 * int(own))), name=name, id=own) for own in ids]
+        return annokit.Dataset.from_rows([row for one in each for row in one])
+
+    for before, after, told in (
+        ("12", "21", []),
+        ("2", "12", []),
+        ("12", "32", ["n.jpg"]),
+        ("1", "23", ["n.jpg"]),
+    ):
+        found = diff(rows("n.jpg", *before), rows("n.jpg", *after))
+        assert found.total.same == len(set(before) & set(after))
+        assert found.told_by_order == told
+    twice = rows("n.jpg", "1", "1")
+    assert diff(twice, twice).told_by_order == ["n.jpg"]
+    assert diff(twice, rows("n.jpg", "3", "1")).data_rows == 2
+
+
+def test_the_command_says_what_goes_by_order(tmp_path: Path) -> None:
+    for name, start in (("before", 1), ("after", 5)):
+        images = [{"id": n, "file_name": "n.jpg", "width": 9, "height": 9} for n in (start, start + 1)]
+        document = {"images": images, "annotations": [], "categories": []}
+        (tmp_path / f"{name}.json").write_text(json.dumps(document))
+    line = ["diff", str(tmp_path / "before.json"), str(tmp_path / "after.json")]
+    assert "so they go by their order: 1 name, e.g. n.jpg" in CliRunner().invoke(app, line).output
+    found = json.loads(CliRunner().invoke(app, [*line, "--json"]).output)
+    assert found["told_by_order"] == ["n.jpg"]
+    found = json.loads(CliRunner().invoke(app, ["diff", line[1], line[1], "--json"]).output)
+    assert "told_by_order" not in found
+
+
 @settings(max_examples=25)
 @given(st.lists(strategies.data_rows, max_size=2, unique_by=lambda row: row.id))
 def test_nothing_changed_between_a_dataset_and_itself(rows: list[DataRow]) -> None:

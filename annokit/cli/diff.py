@@ -45,7 +45,7 @@ def command(
 ) -> int:
     """Say what was added, removed, moved, reclassified and answered otherwise.
 
-    BEFORE and AFTER may be of different formats, like a model's predictions and the export of what people made of them. Data rows are the same if their ids, global keys or names are. The exit code is 1 when something could not be read.
+    BEFORE and AFTER may be of different formats, like a model's predictions and the export of what people made of them. Data rows are the same if their ids, global keys or names are; of several of one name those of one id, the others in their order. The exit code is 1 when something could not be read.
     """
     from annokit.conversion import read
     from annokit.diff import diff
@@ -102,6 +102,9 @@ def _show(found: Diff) -> None:
             f"ids of annotations are not used: in {row} something is as it was under another id, so they only count",
             "yellow",
         )
+    if found.told_by_order:
+        which = f"{number_of(len(found.told_by_order), 'name')}, e.g. {found.told_by_order[0]}"
+        say(f"ids do not tell apart the data rows of one name, so they go by their order: {which}", "yellow")
     for names, where in ((found.only_before, "BEFORE"), (found.only_after, "AFTER")):
         if names:
             say(f"{len(names)} data rows are in {where} only, e.g. {names[0]}", "yellow")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from typing import Literal
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal, TypeVar
 
 import msgspec
 from msgspec.structs import replace
 
-from annokit.dataset import Dataset
+from annokit.dataset import Dataset, RowKey
 from annokit.diff._answers import compared
 from annokit.diff._moved import restated, stayed
 from annokit.diff._pairs import Contradicted, paired
@@ -21,6 +21,8 @@ from annokit.select import choose_labels
 from annokit.similarity import Marked
 
 __all__ = ["Change", "ClassChanges", "Diff", "QuestionChanges", "diff"]
+
+_T = TypeVar("_T")
 
 
 class Change(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -102,6 +104,8 @@ class Diff(msgspec.Struct, frozen=True, omit_defaults=True):
     ids_contradicted_in : str or None
         The first data row in which something stands as it was under another id, while its own id is borne by something
         else: ids are numbers only then, and were not used.
+    told_by_order : list of str
+        Names that several data rows of one state have, and of which ids do not tell which is which.
     """
 
     data_rows: int
@@ -113,6 +117,7 @@ class Diff(msgspec.Struct, frozen=True, omit_defaults=True):
     changes: list[Change]
     unreadable: int
     ids_contradicted_in: str | None = None
+    told_by_order: list[str] = []
 
 
 def diff(
@@ -125,7 +130,8 @@ def diff(
 ) -> Diff:
     """Compare two states of the same data rows: what was added, removed, moved, reclassified, answered otherwise.
 
-    Data rows are the same if their ids, global keys or external ids are. In a data row, what is as it was is one thing, and
+    Data rows are the same if their ids, global keys or external ids are; of several of one name those of one id, the others
+    in their order, see `Diff.told_by_order`. In a data row, what is as it was is one thing, and
     so are annotations of one id; the others are matched by overlap, those of one class first, so that the sum of
     overlaps is largest. Ids that are contradicted anywhere are not used, see `Diff.ids_contradicted_in`.
 
@@ -166,7 +172,7 @@ def diff(
 def _compared(before: list[DataRow], after: Dataset, tally: _Tally, earlier: Run) -> Diff:
     """All rows compared, or those up to the first that contradicts ids."""
     run = Run(on_error="skip", limits=earlier.limits)
-    ours, only_after, count, contradicted = _Rows(before), list[str](), 0, None
+    ours, only_after, count, contradicted = _Rows(before, after.outline.keys), list[str](), 0, None
     for row in after.rows(run):
         was = ours.take(row)
         if was is None:
@@ -191,28 +197,61 @@ def _compared(before: list[DataRow], after: Dataset, tally: _Tally, earlier: Run
         changes=tally.changes,
         unreadable=earlier.report.total("skipped") + run.report.total("skipped"),
         ids_contradicted_in=contradicted,
+        told_by_order=list(ours.told_by_order),
     )
 
 
 class _Rows:
-    """Data rows to be found again by any of their names, each once."""
+    """Data rows to be found again by any of their names, each once: of several of one name those of one id first."""
 
-    def __init__(self, rows: Iterable[DataRow]) -> None:
+    def __init__(self, rows: Sequence[DataRow], others: Sequence[RowKey]) -> None:
         self._rows = dict(enumerate(rows))
         self._places: dict[str, list[int]] = {}
+        self._same: dict[RowKey, list[int]] = {}
         for place, row in self._rows.items():
+            self._same.setdefault(_own(row), []).append(place)
             for key in _keys(row):
                 self._places.setdefault(key, []).append(place)
+        self._awaited, ours = Counter(others), [_own(row) for row in rows]
+        self._twice = _several(ours) | _several(others)
+        self._names = _several(key.name for key in ours) | _several(key.name for key in others)
+        self.told_by_order: dict[str, None] = {}
 
     def take(self, row: DataRow) -> DataRow | None:
+        own = _own(row)
+        self._awaited[own] -= 1
+        place = next(self._candidates(row), None)
+        if place is None:
+            return None
+        was = self._rows.pop(place)
+        self._same[_own(was)].remove(place)
+        if own in self._twice or (own.name in self._names and was.id != own.id):
+            self.told_by_order[own.name] = None
+        return was
+
+    def _candidates(self, row: DataRow) -> Iterator[int]:
+        """The places of rows that may be this one, best first."""
+        yield from self._same.get(_own(row), ())
         for key in _keys(row):
             for place in self._places.get(key, ()):
-                if place in self._rows and not _counted(key, row, self._rows[place]):
-                    return self._rows.pop(place)
-        return None
+                if place in self._rows and self._is_free(place) and not _counted(key, row, self._rows[place]):
+                    yield place
+
+    def _is_free(self, place: int) -> bool:
+        """Whether no row that is still to come has its name and id."""
+        own = _own(self._rows[place])
+        return self._awaited[own] < len(self._same[own])
 
     def left(self) -> list[DataRow]:
         return list(self._rows.values())
+
+
+def _own(row: DataRow) -> RowKey:
+    return RowKey(row.name, row.id)
+
+
+def _several(things: Iterable[_T]) -> set[_T]:
+    return {one for one, n in Counter(things).items() if n > 1}
 
 
 def _keys(row: DataRow) -> list[str]:
