@@ -89,6 +89,8 @@ def _facts(scores: Scores) -> Html:
     facts += [(f"alpha: {name}", f"{value:.3f}") for name, value in list(scores.alphas().items())[:8]]
     if scores.in_one_source:
         facts.append(("in one source only", f"{scores.in_one_source:,}"))
+    if scores.told_by_id:
+        facts.append(("names twice in one source", f"{len(scores.told_by_id):,}"))
     facts += [(f"{kind} left out", f"{n:,}") for kind, n in scores.not_compared.items()]
     return element(
         "dl", *(element("div", element("dt", k), element("dd", v)) for k, v in facts), class_="facts"

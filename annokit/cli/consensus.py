@@ -156,7 +156,8 @@ def _whole(found: Scores, alphas: Mapping[str, Any]) -> dict[str, Any]:
     tables = {name: table.to_pylist() for name, table in found.tables().items() if name != "units"}
     return {
         "agreement": _number(found.agreement), "alphas": said, "not_compared": found.not_compared,
-        **({"in_one_source": found.in_one_source} if found.in_one_source else {}), **tables,
+        **({"in_one_source": found.in_one_source} if found.in_one_source else {}),
+        **({"told_by_id": found.told_by_id} if found.told_by_id else {}), **tables,
     }  # fmt: skip
 
 
@@ -187,6 +188,9 @@ def _show_scores(found: Scores, alphas: Mapping[str, Any]) -> None:
 def _say_left_out(found: Scores) -> None:
     if found.in_one_source:
         say(f"in one source only: {number_of(found.in_one_source, 'data row')} (by name)", "yellow")
+    if found.told_by_id:
+        which = f"{number_of(len(found.told_by_id), 'name')}, e.g. {found.told_by_id[0]}"
+        say(f"a name stands twice in one source, so its data rows are told apart by id: {which}", "yellow")
     for kind, n in found.not_compared.items():
         hint = " (`annokit masks list` names them, --masks reads them)" if kind == "mask_reference" else ""
         say(f"{n} objects left out: nothing says what a {kind} covers{hint}", "yellow")

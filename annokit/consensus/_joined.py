@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from itertools import groupby
-from typing import TypeVar
+from itertools import chain, groupby
+from typing import NamedTuple, TypeVar
 
 from msgspec.structs import replace
 
@@ -17,7 +17,7 @@ from annokit.passes import Parts
 from annokit.run import Run
 from annokit.workers import Workers
 
-__all__ = ["in_one_source", "joined", "over_joined"]
+__all__ = ["Alone", "alone", "joined", "over_joined"]
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
@@ -30,8 +30,8 @@ def joined(dataset: Dataset) -> Dataset:
     """The dataset with the data rows that are one made one row that has the labels of all.
 
     Rows of several sources are one if their names are: global key, else external id, else the file's name, else the id.
-    Where one of the sources has a name twice, ids tell its rows apart, and those of one id and name are one. Which rows
-    come again is told by the outline; only those are held, each until its last one has come. A row that is made one with
+    Where one of the sources has a name twice, ids tell its rows apart, and those of one id and name are one; the sources that
+    have it once are one by name all the same. Which rows come again is told by the outline; only those are held, each until its last one has come. A row that is made one with
     others is accounted as merged. `score`, `merge` and the like begin with this.
 
     Parameters
@@ -55,9 +55,13 @@ def joined(dataset: Dataset) -> Dataset:
     """
 
     def step(rows: Iterator[DataRow], run: Run) -> Iterator[DataRow]:
-        again, alone = _Again(dataset.outline), in_one_source(dataset.outline)
-        if alone:
-            run.report.note_each("one-source", "data_rows", "only one of the sources has it", alone)
+        again, left = _Again(dataset.outline), alone(dataset.outline)
+        if left.in_one_source:
+            why = "only one of the sources has it"
+            run.report.note_each("one-source", "data_rows", why, left.in_one_source)
+        if left.told_by_id:
+            why = "its name stands twice in one of the sources, and no other row has its id"
+            run.report.note_each("name-twice", "data_rows", why, left.told_by_id)
         for row in rows:
             yield from again.take(row, run)
         yield from again.rest(run)
@@ -155,35 +159,59 @@ class _Again:
 
 
 class _Same:
-    """Which rows are one: of several sources those of one name, unless a source has it twice; else those of one id, too.
+    """Which rows are one: of several sources those of one name, unless a source has it twice; its rows are told by id.
 
+    The sources that have such a name once have one row of it, too: that of its id, where just one of them says which.
     What has no name but its id is the row of that id, if there is one such name only: files may number their rows alike.
     """
 
     def __init__(self, sources: Sequence[Sequence[RowKey]]) -> None:
-        self._several, self._twice = bool(sources), set[str]()
+        self._several = bool(sources)
         names: defaultdict[str, set[str]] = defaultdict(set)
-        for keys in sources:
-            ids: dict[str, str] = {}
-            self._twice |= {key.name for key in keys if ids.setdefault(key.name, key.id) != key.id}
-            for key in keys:
-                if key.name != key.id:
-                    names[key.id].add(key.name)
+        for key in chain.from_iterable(sources):
+            if key.name != key.id:
+                names[key.id].add(key.name)
         self._name_of = {id_: next(iter(some)) for id_, some in names.items() if len(some) == 1}
+        again = [_names_twice(keys) for keys in sources]
+        self.twice = set[str]().union(*again)
+        """Names that a source has twice."""
+        apart, once = set[RowKey](), set[RowKey]()
+        for keys, those in zip(sources, again, strict=True):
+            for key in keys:
+                if key.name in self.twice:
+                    (apart if key.name in those else once).add(key)
+        both = Counter(key.name for key in apart & once)
+        self._apart = {key for key in apart if key not in once or both[key.name] > 1}
 
     def row_of(self, key: RowKey) -> RowKey | str:
         """What is equal for rows that are one."""
         if not self._several:
             return key
         name = self._name_of.get(key.id, key.name) if key.name == key.id else key.name
-        return RowKey(name, key.id) if name in self._twice else name
+        own = RowKey(name, key.id)
+        return own if own in self._apart else name
 
 
-def in_one_source(outline: Outline) -> list[str]:
-    """The names of the data rows that only one of several sources has."""
-    same = _Same(outline.sources)
+def _names_twice(keys: Sequence[RowKey]) -> set[str]:
+    ids: dict[str, str] = {}
+    return {key.name for key in keys if ids.setdefault(key.name, key.id) != key.id}
+
+
+class Alone(NamedTuple):
+    """The names of the data rows that are not made one with a row of another source, by the reason."""
+
+    in_one_source: list[str]
+    told_by_id: list[str]
+
+
+def alone(outline: Outline) -> Alone:
+    """The data rows of several sources that only one has, and those that a name that stands twice keeps apart."""
+    same, left = _Same(outline.sources), Alone([], [])
     found = Counter(one for keys in outline.sources for one in dict.fromkeys(map(same.row_of, keys)))
-    return [one if isinstance(one, str) else one.name for one, n in found.items() if n == 1]
+    for one in (one for one, n in found.items() if n == 1):
+        name = one if isinstance(one, str) else one.name
+        (left.told_by_id if name in same.twice else left.in_one_source).append(name)
+    return left
 
 
 def _once(found: Outline) -> Outline:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from annokit.consensus._clusters import check_link, row_clusters
 from annokit.consensus._coefficients import Estimate, alpha
 from annokit.consensus._columns import ordered_sum
-from annokit.consensus._joined import in_one_source, over_joined
+from annokit.consensus._joined import Alone, alone, over_joined
 from annokit.consensus._labelbox import labelbox_scores
 from annokit.consensus._submissions import (
     Answered,
@@ -96,6 +96,8 @@ class Scores:
         How many were read that have a label, whether or not there is another to compare it with.
     in_one_source : int
         How many data rows only one of several sources has; see `joined` for which are the same.
+    told_by_id : tuple of str
+        Names that one of several sources has twice, and of which rows stay alone, since no other has their id.
     """
 
     pairs: pa.Table
@@ -106,6 +108,7 @@ class Scores:
     data_rows: int = 0
     annotators: int = 0
     in_one_source: int = 0
+    told_by_id: tuple[str, ...] = ()
 
     @property
     def agreement(self) -> float:
@@ -244,7 +247,7 @@ def score(
             found.take(part)
     if against is not None and not found.any_gold:
         raise UsageError(f"no data row has a label for {against!r}", hint="annokit info lists the annotators")
-    return found.scores(len(in_one_source(dataset.outline)))
+    return found.scores(alone(dataset.outline))
 
 
 class _Scoring(NamedTuple):
@@ -301,7 +304,7 @@ class _Columns:
         self.annotators |= part.annotators
         self.any_gold = self.any_gold or part.any_gold
 
-    def scores(self, in_one_source: int) -> Scores:
+    def scores(self, left: Alone) -> Scores:
         """All of it as tables."""
         units = pa.schema([(name, pa.string()) for name in ("question", "unit", "annotator", "label")])
         return Scores(
@@ -312,7 +315,8 @@ class _Columns:
             dict(self.not_compared),
             self.data_rows,
             len(self.annotators),
-            in_one_source,
+            len(left.in_one_source),
+            tuple(dict.fromkeys(left.told_by_id)),
         )
 
 

@@ -81,6 +81,11 @@ def test_files_of_annotators_are_joined_by_name_and_the_others_counted(tmp_path:
     assert "in one source only: 1 data row" in run("annotators", ann, bob).stdout
     assert "in one source only: 1 data row" in run("review", ann, bob).stdout
     assert "note: 1 data_rows: only one of the sources has it" in run("merge", ann, bob).stdout
+    twice = file("cyd", "b.jpg", "b.jpg")
+    assert "told apart by id: 1 name, e.g. b.jpg" in run("score", ann, twice).stdout
+    assert json.loads(run("score", ann, twice, "--json").stdout)["told_by_id"] == ["b.jpg"]
+    run("score", ann, twice, "--html", tmp_path / "twice.html")
+    assert "names twice in one source" in (tmp_path / "twice.html").read_text()
     run("score", ann, bob, "--html", tmp_path / "page.html")
     assert "in one source only" in (tmp_path / "page.html").read_text()
 

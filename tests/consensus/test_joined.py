@@ -152,7 +152,33 @@ def test_a_source_that_has_a_name_twice_tells_its_rows_by_id(tmp_path: Path) -> 
     files = [named(tmp_path / who, who, ids) for who, ids in (("ann", "xy"), ("bob", "yz"))]
     found = consensus.score(annokit.read(files))
     assert found.pairs.select(["data_row_id", "score"]).to_pylist() == [{"data_row_id": "y", "score": 0.0}]
-    assert found.in_one_source == 2
+    assert (found.in_one_source, found.told_by_id) == (0, ("same.jpg",))
+
+
+@pytest.mark.parametrize(
+    ("ids", "compared"),
+    [
+        ("1 2 34", [("ann", "bob")]),
+        ("1 2 13", [("ann", "bob"), ("ann", "cyd"), ("bob", "cyd")]),
+        ("1 2 12", [("ann", "cyd"), ("bob", "cyd")]),
+    ],
+)
+def test_a_name_twice_in_one_source_keeps_the_others_together(
+    ids: str, compared: list[tuple[str, str]], tmp_path: Path
+) -> None:
+    files = []
+    for who, own in zip(("ann", "bob", "cyd"), ids.split(), strict=True):
+        rows = [DataRow(id=one, external_id="n.jpg", labels=(label(who, "x"),)) for one in own]
+        files.append(tmp_path / who)
+        annokit.write(rows, files[-1], format="parquet")
+    for order in (files, files[::-1]):
+        found = consensus.score(annokit.read(order))
+        pairs = found.by_pair.select(["annotator_a", "annotator_b"]).to_pylist()
+        assert sorted(tuple(one.values()) for one in pairs) == compared
+        alone = () if ids.endswith("12") else ("n.jpg",)
+        assert (found.in_one_source, found.told_by_id) == (0, alone)
+        report = annokit.convert(order, tmp_path / "o", to="parquet", labels="merge", overwrite=True)
+        assert [one.code for one in report.losses] == ["name-twice"] * len(alone)
 
 
 def test_what_has_no_name_is_the_row_of_its_id(numbered: list[Path], tmp_path: Path) -> None:
