@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import shutil
 import string
 from pathlib import Path
 from typing import Any
@@ -745,6 +746,8 @@ def test_numbers_that_every_file_gives_make_no_uuid_twice(tmp_path: Path) -> Non
     lines, report = written(annokit.read(files), tmp_path)
     assert len({line["uuid"] for line in lines}) == 3
     assert "repeated-uuid" not in {one.code for one in report.losses}
+    moved = [shutil.copy(file, tmp_path / f"moved-{file.name}") for file in files]
+    assert written(annokit.read(moved), tmp_path)[0] == lines
     lines, _ = written(list(rows.values()), tmp_path)
     assert len({line["uuid"] for line in lines}) == 2
 

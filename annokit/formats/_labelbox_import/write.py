@@ -29,7 +29,7 @@ _MOST = 5000
 def write(dataset: Dataset, target: Path, options: WriteOptions, run: Run) -> None:
     """Write all rows; a file without lines is an empty array, since an empty file could be a torn one."""
     found = None if options.ontology is None else ontologies.read(options.ontology, limits=run.limits)
-    writer, names = _Writer(options, found, run, several=bool(dataset.outline.sources)), RowNames()
+    writer, names = _Writer(options, found, run), RowNames()
     with target.open("wb") as out:
         for row in dataset.rows(run):
             lines = writer.lines(row)
@@ -50,9 +50,10 @@ def write(dataset: Dataset, target: Path, options: WriteOptions, run: Run) -> No
 class _Writer:
     """Makes the lines of data rows and accounts what is on them."""
 
-    def __init__(self, options: WriteOptions, ontology: Ontology | None, run: Run, *, several: bool) -> None:
+    def __init__(self, options: WriteOptions, ontology: Ontology | None, run: Run) -> None:
         self._options, self._run = options, run
-        self._ontology, self._several = ontology, several
+        self._ontology = ontology
+        self._sources: dict[str | None, int] = {}
         self.classes: set[tuple[str | None, str]] = set()
         self._uuids: set[int] = set()
 
@@ -78,8 +79,9 @@ class _Writer:
     def _label(
         self, row: DataRow, number: int, label: Label, place: str, counts: Counter[str]
     ) -> list[dict[str, Any]]:
-        # numbers are given anew in each file, and in one file to each image of a tool that counts so
-        own = f"{row.source if self._several else ''}\0{row.id}\0{row.name}\0{number}"
+        # every file may number its annotations alike; sources are counted, as their paths differ from machine to machine
+        source = self._sources.setdefault(row.source, len(self._sources))
+        own = f"{source}\0{row.id}\0{row.name}\0{number}"
         lines = LabelLines(row, own, label, self._options, self._ontology, self._run)
         made = []
         for group in groups(label):
