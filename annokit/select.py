@@ -47,7 +47,8 @@ def choose_labels(dataset: Dataset, policy: str | None) -> Dataset:
     Parameters
     ----------
     policy : str or None
-        `all`; `newest`; `benchmark`; `annotator:ID`; `merge`, which makes one consensus label of them
+        `all`; `newest`; `benchmark`; `annotator:ID`, of several files also `annotator:FILE` for the labels in it that
+        nobody signed, see `annokit.consensus.joined`; `merge`, which makes one consensus label of them
         (`annokit.consensus.merge`). None takes the label the platform selected or calls its benchmark,
         else the newest, and changes nothing where there is one label only.
     """
@@ -55,6 +56,8 @@ def choose_labels(dataset: Dataset, policy: str | None) -> Dataset:
         from annokit.consensus import merge
 
         return merge(dataset)
+    if policy is not None and policy.startswith("annotator:"):
+        dataset = _signed(dataset)
     choice = _choice(policy)
     demanding = policy is not None and policy not in ("all", "newest")
 
@@ -78,6 +81,19 @@ def choose_labels(dataset: Dataset, policy: str | None) -> Dataset:
             known = ", ".join(filter(None, annotators))
             hint = f"annotators: {known}" if known else "no label of the source says who its annotator is"
             raise UsageError(f"no data row has a label for {policy!r}", hint=hint)
+
+    return dataset.through(step)
+
+
+def _signed(dataset: Dataset) -> Dataset:
+    """The dataset with what nobody signed by its file, where there are several: so agreement calls its annotators."""
+
+    def step(rows: Iterator[DataRow], _run: Run) -> Iterator[DataRow]:
+        if not dataset.outline.sources:
+            return rows
+        from annokit.consensus._joined import signed
+
+        return map(signed, rows)
 
     return dataset.through(step)
 

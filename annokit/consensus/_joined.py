@@ -17,7 +17,7 @@ from annokit.passes import Parts
 from annokit.run import Run
 from annokit.workers import Workers
 
-__all__ = ["Alone", "alone", "joined", "over_joined"]
+__all__ = ["Alone", "alone", "joined", "over_joined", "signed"]
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
@@ -117,7 +117,7 @@ def _apart(
             if RowKey(row.name, row.id) in again:
                 held.append(row)
             else:
-                yield _signed(row) if several else row
+                yield signed(row) if several else row
 
     made = task(others())
     yield from held
@@ -145,7 +145,7 @@ class _Again:
         """The rows that are whole, now that this one has come."""
         one = self._same.row_of(RowKey(row.name, row.id))
         if one not in self._left:
-            yield _signed(row) if self._several else row
+            yield signed(row) if self._several else row
             return
         self._held[one].append(row)
         self._left[one] -= 1
@@ -240,11 +240,11 @@ def _one(rows: Sequence[DataRow]) -> DataRow:
         asset=next((row.asset for row in rows if row.asset.height), rows[0].asset),
         metadata=_union(row.metadata for row in rows),
         attachments=_union(row.attachments for row in rows),
-        labels=tuple(label for row in rows for label in (_signed(row) if apart else row).labels),
+        labels=tuple(label for row in rows for label in (signed(row) if apart else row).labels),
     )
 
 
-def _signed(row: DataRow) -> DataRow:
+def signed(row: DataRow) -> DataRow:
     """The row; a label of it that nobody signed is by its file, as each file is somebody's."""
     if len(row.labels) == 1:
         (label,) = row.labels

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 import annokit
 from annokit import Dataset, consensus
+from annokit.errors import UsageError
 from annokit.model import Asset, Box, DataRow, Label, ObjectAnnotation
 from annokit.run import Run
 from tests.consensus.test_score import radio
@@ -124,6 +126,20 @@ def test_what_is_merged_stands_once(numbered: list[Path], tmp_path: Path) -> Non
     assert sorted(one["file_name"] for one in images) == ["a.jpg", "b.jpg", "c.jpg"]
     assert report.kinds["data_rows"]["merged"] == 3
     assert report.losses == []
+
+
+def test_an_annotator_is_chosen_by_the_name_that_agreement_shows(
+    numbered: list[Path], tmp_path: Path
+) -> None:
+    ann, bob = map(str, numbered)
+    report = annokit.convert(numbered, tmp_path / "out", to="parquet", labels=f"annotator:{bob}")
+    found = {row.name: [label.annotator_id for label in row.labels] for row in annokit.read(tmp_path / "out")}
+    assert found == {"c.jpg": [bob], "b.jpg": [bob], "a.jpg": [bob]}
+    assert [(one.code, one.count) for one in report.losses if one.lossy] == [("no-such-label", 3)]
+    with pytest.raises(UsageError, match=re.escape(f"annotators: {ann}, {bob}")):
+        annokit.convert(numbered, tmp_path / "none", to="parquet", labels="annotator:cyd.json")
+    with pytest.raises(UsageError, match="no data row has a label"):
+        annokit.convert(numbered[1], tmp_path / "one", to="parquet", labels=f"annotator:{bob}")
 
 
 def test_rows_of_one_source_are_named(numbered: list[Path], tmp_path: Path) -> None:
