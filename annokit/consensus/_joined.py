@@ -31,8 +31,9 @@ def joined(dataset: Dataset) -> Dataset:
 
     Rows of several sources are one if their names are: global key, else external id, else the file's name, else the id.
     Where one of the sources has a name twice, ids tell its rows apart, and those of one id and name are one; the sources that
-    have it once are one by name all the same. Which rows come again is told by the outline; only those are held, each until its last one has come. A row that is made one with
-    others is accounted as merged. `score`, `merge` and the like begin with this.
+    have it once are one by name all the same. Which rows come again is told by the outline; only those are held, each
+    until its last one has come. A row that is made one with others is accounted as merged. `score`, `merge` and the like
+    begin with this.
 
     Parameters
     ----------

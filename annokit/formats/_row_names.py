@@ -52,7 +52,7 @@ class RowNames:
 
 
 class RowIds:
-    """Ids of data rows, each of one name: files of several sources may number their rows alike.
+    """Ids of data rows; a number is that of one name, since files of several sources may number their rows alike.
 
     Examples
     --------
@@ -73,7 +73,8 @@ class RowIds:
         name = self._names.get(row.id, row.id)
         if name == row.id:
             name = self._names[row.id] = row.name
-        if name is not None and row.name in (name, row.id):
+        is_its = row.name in (name, row.id) or not row.id.isdecimal()  # a platform gives no id twice
+        if name is not None and is_its:
             return row
         report.note("id-taken", "data_rows", ID_TAKEN, example=row.name, lossy=True)
         return replace(row, id=self._another(row))

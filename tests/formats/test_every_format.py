@@ -303,6 +303,14 @@ def test_an_id_is_that_of_one_name(name: str, tmp_path: Path) -> None:
         annokit.write(given, tmp_path / "strict", format=name, strict=True)
 
 
+@pytest.mark.parametrize("name", ["labelbox", "labelbox-v1"])
+def test_an_id_of_a_platform_is_one_row_whatever_it_is_called(name: str, tmp_path: Path) -> None:
+    given = [DataRow(id="cl1", external_id=name, labels=(Label(),)) for name in ("a.jpg", "key")]
+    report = annokit.write(given, tmp_path / "o", format=name)
+    assert {row.id for row in annokit.read(tmp_path / "o")} == {"cl1"}
+    assert not [one for one in report.losses if one.code == "id-taken"]
+
+
 def test_rows_of_a_manifest_that_have_one_address_of_their_own_are_one_image(tmp_path: Path) -> None:
     asset = Asset(uri="s3://b/a.jpg", width=9, height=9)
     given = [DataRow(id=str(i), asset=asset, labels=(Label(),)) for i in range(2)]
