@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from inspect import Parameter, signature
+from typing import Any
 
 import numpy as np
 import pytest
@@ -198,6 +199,13 @@ def test_tracks_give_the_shape_of_each_frame() -> None:
     mask = Mask(counts=[4], height=2, width=2)
     masked = Track(tool_name="t", kind="mask", frames=[0], is_keyframe=[True], masks=(mask,))
     assert masked.geometry(0) is mask
+
+
+@pytest.mark.parametrize(("kind", "offsets"), [("box", [0, 1, 4]), ("point", [0, 2, 4]), ("box", [0, 4, 4])])
+def test_a_frame_of_a_box_or_a_point_has_its_rows(kind: Any, offsets: Any) -> None:
+    values = [(0, 0), (1, 1), (2, 2), (3, 3)]
+    with pytest.raises(GeometryError, match=f"expected . rows? of values for each frame of a {kind} track"):
+        Track(tool_name="t", kind=kind, frames=[0, 1], is_keyframe=[True] * 2, values=values, offsets=offsets)
 
 
 @pytest.mark.parametrize(

@@ -188,6 +188,19 @@ def test_tracks_stand_beside_objects() -> None:
     assert (entry["frame_count"], entry["keyframe_count"], entry["x"]) == (2, 1, None)
 
 
+def test_a_track_that_cannot_be_one_is_rejected_with_its_place() -> None:
+    frames: Any = {"frames": [0, 1], "is_keyframe": [True, True]}
+    track = Track(tool_name="car", kind="box", values=[(1, 1), (2, 2)] * 2, **frames)
+    [piece] = tables.batches([row_of(track)])
+    [payload] = piece["annotations"].column("payload").to_pylist()
+    broken = payload.replace("[0,2,4]", "[0,1,4]")
+    assert broken != payload
+    _, [(kind, message)] = rejected(changed(piece, "annotations", payload=[broken]))
+    assert kind == "tracks"
+    place, problem = "annotations.parquet:1 data_row=r1 $.payload", "expected 2 rows of values for each frame"
+    assert message.startswith(f"{place}: {problem}")
+
+
 def test_classifications_at_every_depth_have_a_row() -> None:
     depth = Classification(tool_name="depth", kind="text", text="2 cm")
     snow = Answer(name="snow", option_id="o1", classifications=(depth,))

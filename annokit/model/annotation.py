@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from msgspec.structs import force_setattr, replace
 
-from annokit.errors import GeometryError
+from annokit.errors import GeometryError, number_of
 from annokit.model.base import Bools, Floats, Indices, Record, as_readonly, check_depth
 from annokit.model.geometry import Box, Geometry, Line, Mask, MaskReference, Point, Polygon
 
@@ -161,7 +161,7 @@ class Track(Record, tag="track", tag_field="type", kw_only=True):
         True where a person placed the shape, False where it was interpolated.
     values, offsets : float64 (k, 2), int64 (n + 1,)
         The points of frame i are ``values[offsets[i]:offsets[i + 1]]``; a box is two rows:
-        (x, y) and (width, height). Empty for masks, which stand in `masks`.
+        (x, y) and (width, height), a point one. Empty for masks, which stand in `masks`.
     segments : int64 (m, 2)
         First and last frame (both included) of each stretch in which the object is visible.
     """
@@ -200,6 +200,10 @@ class Track(Record, tag="track", tag_field="type", kw_only=True):
             raise GeometryError(f"expected a mask for each of {len(frames)} frames, got {len(self.masks)}")
         if arrays["offsets"][-1] != len(arrays["values"]) or _falls(arrays["offsets"]):
             raise GeometryError(f"expected offsets that rise to {len(arrays['values'])}")
+        rows = _ROWS.get(self.kind)
+        if rows and (np.diff(arrays["offsets"]) != rows).any():
+            problem = f"expected {number_of(rows, 'row')} of values for each frame of a {self.kind} track"
+            raise GeometryError(f"{problem}, got offsets {arrays['offsets'].tolist()[:8]}")
         for name, array in arrays.items():
             force_setattr(self, name, array)
 
@@ -207,7 +211,7 @@ class Track(Record, tag="track", tag_field="type", kw_only=True):
         given: Any = self.offsets
         if given is not None:
             return as_readonly(given, np.dtype(np.int64), (frames + 1,))
-        rows = {"box": 2, "point": 1, "mask": 0}.get(self.kind)
+        rows = _ROWS.get(self.kind)
         if rows is None and frames:
             raise GeometryError(f"expected offsets for a track of kind {self.kind}")
         return as_readonly(np.arange(frames + 1) * (rows or 0), np.int64)
@@ -224,6 +228,10 @@ class Track(Record, tag="track", tag_field="type", kw_only=True):
             x, y = points[0].tolist()
             return Point(x=x, y=y)
         return Line(coords=points) if self.kind == "line" else Polygon(coords=points)
+
+
+_ROWS = {"box": 2, "point": 1, "mask": 0}
+"""How many rows of `values` a frame has, where all have as many."""
 
 
 def _falls(numbers: Indices) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import msgspec
 import numpy as np
 
-from annokit.errors import DecodeError, Where
+from annokit.errors import DecodeError, GeometryError, Where
 from annokit.io.faults import BAD_JSON, decode_error
 from annokit.model.base import Indices
 
@@ -49,6 +49,9 @@ def from_json(text: str | None, kind: type[_T] | Any, column: str) -> _T | Any:
         return msgspec.json.decode(text, type=kind, dec_hook=lambda _kind, value: np.array(value))
     except BAD_JSON as error:
         raise decode_error(error, f"$.{column}") from error
+    except GeometryError as error:
+        error.where = Where(path=f"$.{column}")
+        raise
 
 
 def built(kind: type[_T], values: dict[str, Any]) -> _T:

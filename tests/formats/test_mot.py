@@ -130,6 +130,15 @@ def test_rows_between_key_frames_are_filled_in_and_said(tmp_path: Path) -> None:
     assert video.thinned(again).frames.tolist() == [0, 4]
 
 
+def test_a_track_of_which_every_frame_is_known_may_be_infinite_too(tmp_path: Path) -> None:
+    values = np.array([(0, np.nan), (5, 5), (1, 8), (5, 5)])
+    car = Track(tool_name="car", kind="box", frames=[0, 1], is_keyframe=[True, True], values=values)
+    row = DataRow(id="v", asset=Asset(media_type="video"), labels=(Label(annotations=(car,)),))
+    report = annokit.write([row], tmp_path / "mot", format="mot")
+    lost = {(loss.code, loss.kind): loss.count for loss in report.losses if loss.level == "lost"}
+    assert lost == {("not-finite", "tracks"): 1, ("not-finite", "keyframes"): 2}
+
+
 @pytest.mark.parametrize("line", ["1,1,2,3", "x,1,2,3,4,5", "0,1,2,3,4,5", "1.5,1,2,3,4,5", "1,1,nan,3,4,5,1,1,1", "1e99,1,2,3,4,5"])  # fmt: skip
 def test_a_bad_row_costs_one_row(line: str, tmp_path: Path) -> None:
     folder = benchmark(tmp_path)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import IO
 
 import msgspec
+import numpy as np
 
 from annokit.dataset import Dataset
 from annokit.errors import GeometryError
@@ -126,6 +127,7 @@ def _tracks(label: Label, row: DataRow, run: Run) -> Iterator[Track]:
             continue
         try:
             track = filled(one, run.limits)
+            _check_finite(track)  # where every frame is known, nothing was filled in
         except GeometryError:
             report.lose_all("not-finite", census(one), "its coordinates are not finite", example=row.name)
             continue
@@ -137,6 +139,11 @@ def _tracks(label: Label, row: DataRow, run: Run) -> Iterator[Track]:
             why = "rows do not say which boxes were placed and which interpolated"
             report.note("keyframes-unmarked", "tracks", why, example=row.name, lossy=True)
         yield track
+
+
+def _check_finite(track: Track) -> None:
+    if not np.isfinite(track.values).all():
+        raise GeometryError(f"expected finite numbers in the track {track.id}")
 
 
 def _reason_against(one: Annotation) -> tuple[str, str]:
