@@ -16,9 +16,10 @@ import numpy as np
 from msgspec import inspect
 from msgspec.structs import astuple, replace
 
-from annokit.errors import LimitExceeded, UsageError, Where, shown
+from annokit.errors import GeometryError, LimitExceeded, UsageError, Where, shown
 from annokit.io.faults import Spot, spot_path
-from annokit.model import DataRow, Ontology, Record
+from annokit.model import DataRow, Ontology, Polygon, Record
+from annokit.model.geometry import fitting
 
 __all__ = ["checked", "checked_rows"]
 
@@ -35,7 +36,9 @@ def checked(record: _R) -> _R:
     Raises
     ------
     UsageError
-        A field holds another type; the message says which.
+        A field holds another type, or what no output can hold; the message says which.
+    GeometryError
+        The offsets of a polygon do not fit its vertices.
     LimitExceeded
         It is nested too deeply.
 
@@ -51,7 +54,7 @@ def checked(record: _R) -> _R:
     where = Where(record=str(record.id)) if isinstance(record, DataRow) else Where("ontology")
     try:
         made: _R = _record(record, "$")
-    except UsageError as error:
+    except (UsageError, GeometryError) as error:
         error.where = where.at(path=error.where.path)
         raise
     except RecursionError:
@@ -77,6 +80,8 @@ class _Field(NamedTuple):
 
 
 def _record(record: Record, spot: Spot) -> Any:
+    if type(record) is Polygon:
+        _check_rings(record, spot)
     values = astuple(record)
     changed = {}
     for place, (name, default, _, take) in _unsure(type(record), tuple(map(type, values))):
@@ -87,6 +92,15 @@ def _record(record: Record, spot: Spot) -> Any:
         if made is not value:
             changed[name] = made
     return replace(record, **changed) if changed else record
+
+
+def _check_rings(polygon: Polygon, spot: Spot) -> None:
+    """Look at arrays that were read-only when it was made, and so taken as they were."""
+    try:
+        fitting(polygon.coords, polygon.ring_offsets, polygon.part_offsets)
+    except GeometryError as error:
+        error.where = Where(path=spot_path(spot))
+        raise
 
 
 @cache
@@ -106,15 +120,15 @@ def _fields(cls: type[Record]) -> list[_Field]:
     found = []
     for field, kind in zip(msgspec.structs.fields(cls), kinds.fields, strict=True):
         types = kind.type.types if isinstance(kind.type, inspect.UnionType) else (kind.type,)
-        plain = frozenset(one for kind in types for one in _PLAIN.get(type(kind), ()))
-        found.append(_Field(field.name, field.default, plain, _taker(types)))
+        plain = {one for kind in types for one in _PLAIN.get(type(kind), ())}
+        if NoneType in plain:
+            plain.discard(float)  # NaN is None there
+        found.append(_Field(field.name, field.default, frozenset(plain), _taker(types)))
     return found
 
 
 _PLAIN: dict[type, tuple[type, ...]] = {
-    inspect.StrType: (str,),
-    inspect.IntType: (int,),
-    inspect.FloatType: (float, int),
+    inspect.FloatType: (float,),
     inspect.BoolType: (bool,),
     inspect.NoneType: (NoneType,),
     inspect.DateTimeType: (datetime,),
@@ -137,20 +151,32 @@ _WORDS: dict[type, str] = {
 def _taker(types: Iterable[inspect.Type]) -> _Take:
     """What takes a value of one of these types, and refuses others."""
     takers = [_TAKERS[type(kind)](kind) for kind in types if not isinstance(kind, inspect.StructType)]
+    may_be_none = any(isinstance(kind, inspect.NoneType) for kind in types)
     records: tuple[Any, ...] = tuple([kind.cls for kind in types if isinstance(kind, inspect.StructType)])
     expected = " or ".join(map(_word, types))
 
     def take(value: Any, spot: Spot) -> Any:
         if isinstance(value, records):
             return _record(value, spot)
+        if may_be_none and _is_missing(value):
+            return None
         for one in takers:
             made = one(value, spot)
             if made is not _NOT_ITS:
                 return made
-        got = "None" if value is None else f"{type(value).__name__} {shown(repr(value))}"
-        raise UsageError(f"expected {expected}, got {got}", where=Where(path=spot_path(spot)))
+        raise _refused(expected, value, spot)
 
     return take
+
+
+def _refused(expected: str, value: Any, spot: Spot) -> UsageError:
+    got = "None" if value is None else f"{type(value).__name__} {shown(repr(value))}"
+    return UsageError(f"expected {expected}, got {got}", where=Where(path=spot_path(spot)))
+
+
+def _is_missing(value: Any) -> bool:
+    """Whether it is NaN or NaT, as pandas has it where there is no value."""
+    return isinstance(value, float | np.floating | datetime) and bool(value != value)  # noqa: PLR0124
 
 
 def _word(kind: inspect.Type) -> str:
@@ -169,15 +195,43 @@ def _word(kind: inspect.Type) -> str:
 def _scalar(accepted: tuple[type, ...], plain: Callable[[Any], Any]) -> Callable[[inspect.Type], _Take]:
     """What takes a scalar of these classes, which numpy's are, too; a bool is no number."""
 
-    def take(value: Any, _spot: Spot) -> Any:
+    def take(value: Any, spot: Spot) -> Any:
         fits = isinstance(value, accepted) and (type(value) is not bool or bool in accepted)
-        return plain(value) if fits else _NOT_ITS
+        return _within(plain, value, spot) if fits else _NOT_ITS
 
     return lambda _kind: take
 
 
+def _within(plain: Callable[[Any], Any], value: Any, spot: Spot) -> Any:
+    try:
+        return plain(value)
+    except OverflowError as error:
+        raise _refused("a number that fits 64 bits", value, spot) from error
+    except UnicodeEncodeError as error:
+        raise _refused("a text without halves of characters (surrogates)", value, spot) from error
+
+
 def _number(value: Any) -> float:
-    return int(value) if isinstance(value, int | np.integer) else float(value)
+    if not isinstance(value, int | np.integer):
+        return float(value)
+    float(value)
+    return int(value)
+
+
+def _whole(value: Any) -> int:
+    if not -(1 << 63) <= value < 1 << 63:
+        raise OverflowError
+    return int(value)
+
+
+def _text(value: str) -> str:
+    if not value.isascii():
+        value.encode()
+    return str.__str__(value)
+
+
+def _moment(value: datetime) -> Any:
+    return _NOT_ITS if _is_missing(value) else value
 
 
 def _literal(kind: Any) -> _Take:
@@ -210,16 +264,36 @@ def _dict(_kind: Any) -> _Take:
 
 
 def _json(value: Any, spot: Spot) -> Any:
-    """What only one format knows, of any type: numpy's scalars and arrays in it become plain."""
+    """What only one format knows, of any type JSON has: numpy's scalars and arrays in it become plain."""
     if isinstance(value, np.generic | np.ndarray):
-        return value.tolist()
+        value = value.tolist()
     if isinstance(value, dict):
-        made = {_json(key, spot): _json(one, spot) for key, one in value.items()}
+        made = {_key(key, spot): _json(one, (spot, key)) for key, one in value.items()}
         return value if _all_same(made.values(), value.values()) and _all_same(made, value) else made
     if isinstance(value, list | tuple):
-        items = [_json(one, spot) for one in value]
+        items = [_json(one, (spot, index)) for index, one in enumerate(value)]
         return value if _all_same(items, value) else items
+    if isinstance(value, str):
+        return _within(_text, value, spot)
+    if not isinstance(value, _JSON):
+        _check_json(value, spot)
     return value
+
+
+def _key(key: Any, spot: Spot) -> Any:
+    if not isinstance(key, str | int | float | np.generic):
+        raise _refused("a text as a key of JSON", key, spot)
+    return _json(key, spot)
+
+
+_JSON = (bool, int, float, NoneType)
+
+
+def _check_json(value: Any, spot: Spot) -> None:
+    try:
+        msgspec.json.encode(value)
+    except (TypeError, ValueError) as error:
+        raise _refused("what JSON can hold", value, spot) from error
 
 
 def _all_same(made: Iterable[Any], given: Iterable[Any]) -> bool:
@@ -227,12 +301,12 @@ def _all_same(made: Iterable[Any], given: Iterable[Any]) -> bool:
 
 
 _TAKERS: dict[type, Callable[[Any], _Take]] = {
-    inspect.StrType: _scalar((str,), str.__str__),
-    inspect.IntType: _scalar((int, np.integer), int),
+    inspect.StrType: _scalar((str,), _text),
+    inspect.IntType: _scalar((int, np.integer), _whole),
     inspect.FloatType: _scalar((float, int, np.floating, np.integer), _number),
     inspect.BoolType: _scalar((bool, np.bool_), bool),
     inspect.NoneType: _scalar((NoneType,), lambda none: none),
-    inspect.DateTimeType: _scalar((datetime,), lambda moment: moment),
+    inspect.DateTimeType: _scalar((datetime,), _moment),
     inspect.CustomType: _scalar((np.ndarray,), lambda array: array),
     inspect.LiteralType: _literal,
     inspect.VarTupleType: _tuple,

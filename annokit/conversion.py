@@ -236,11 +236,7 @@ def _bounded() -> Iterator[None]:
 
 
 def _as_dataset(rows: Dataset | Iterable[DataRow]) -> Dataset:
-    if isinstance(rows, Dataset):
-        return rows
-    if isinstance(rows, DataRow):
-        raise UsageError("expected a dataset or a list of data rows, got one data row")
-    return Dataset.from_rows(list(rows))
+    return rows if isinstance(rows, Dataset) else Dataset.from_rows(rows)
 
 
 def _maker(

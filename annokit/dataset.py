@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
@@ -127,7 +127,7 @@ class Dataset:
         """Whether a reader made its rows, or `from_rows` looked at them; others are looked at on the way."""
 
     @classmethod
-    def from_rows(cls, rows: Sequence[DataRow], ontology: Ontology | None = None) -> Dataset:
+    def from_rows(cls, rows: Iterable[DataRow], ontology: Ontology | None = None) -> Dataset:
         """A dataset of rows in memory; without an ontology the classes are those that occur.
 
         Raises
@@ -137,6 +137,9 @@ class Dataset:
         """
         from annokit.checked import checked, checked_rows
 
+        if isinstance(rows, DataRow) or not isinstance(rows, Iterable):
+            got = "one data row" if isinstance(rows, DataRow) else shown(rows)
+            raise UsageError(f"expected a dataset or a list of data rows, got {got}")
         return cls._of_rows(list(checked_rows(rows)), None if ontology is None else checked(ontology))
 
     @classmethod
@@ -151,7 +154,7 @@ class Dataset:
     @classmethod
     def from_arrays(
         cls,
-        names: str | Sequence[str],
+        names: str | PurePath | Sequence[str | PurePath],
         sizes: Any = None,
         *,
         classes: Sequence[str] | Mapping[int, str],
@@ -164,7 +167,7 @@ class Dataset:
 
         Parameters
         ----------
-        names : str or sequence of str
+        names : str or path, or sequence of these
             The image's file name; or one name for each image, and then each of the following but
             `classes` holds one entry for each image, too.
         sizes : (int, int), optional
@@ -210,7 +213,7 @@ class Dataset:
             "masks": masks,
             "scores": scores,
         }
-        if isinstance(names, str):
+        if isinstance(names, str | PurePath):
             names, given = [names], {key: None if one is None else [one] for key, one in given.items()}
         for what, column in given.items():
             length = len(column) if hasattr(column, "__len__") else shown(column)

@@ -153,3 +153,11 @@ def test_names_may_be_a_mapping_as_trainers_keep_them() -> None:
     )
     assert [tool.name for tool in made.ontology.tools] == ["car", "bus"]
     assert next(iter(made)).labels[0].objects[0].tool_name == "bus"
+
+
+def test_names_may_be_paths() -> None:
+    one: dict[str, Any] = {"classes": ["car"], "class_ids": [0], "boxes_xyxy": [[1, 2, 3, 4]]}
+    (named,) = Dataset.from_arrays("b/a.jpg", (48, 64), **one)
+    assert list(Dataset.from_arrays(Path("b/a.jpg"), (48, 64), **one)) == [named]
+    several: dict[str, Any] = {"classes": ["car"], "class_ids": [[0]], "boxes_xyxy": [[[1, 2, 3, 4]]]}
+    assert list(Dataset.from_arrays([Path("b/a.jpg")], [(48, 64)], **several)) == [named]

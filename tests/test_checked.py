@@ -14,7 +14,7 @@ import annokit
 from annokit import consensus, insights, view
 from annokit.dataset import Dataset
 from annokit.diff import diff
-from annokit.errors import LimitExceeded, UsageError
+from annokit.errors import GeometryError, LimitExceeded, UsageError
 from annokit.formats import all_formats
 from annokit.info import summarise
 from annokit.model import (
@@ -23,12 +23,15 @@ from annokit.model import (
     Box,
     Classification,
     DataRow,
+    Keypoints,
     Label,
     MaskReference,
     MetadataField,
     ObjectAnnotation,
     Ontology,
     Point,
+    Polygon,
+    RotatedBox,
     TextSpan,
     Tool,
     dump,
@@ -164,6 +167,20 @@ WRONG: list[tuple[DataRow, str]] = [
         r"data_row=r1 \$\.labels\[0\]\.created_at: expected a datetime or None, got str '2024-05-01'",
     ),
     (DataRow(id="r1", labels=Label()), r"\.labels: expected a tuple of Label, got Label"),  # type: ignore[arg-type]
+    (boxed(box={"x": 10**400}), r"geometry\.x: expected a number that fits 64 bits, got int 1000"),
+    (boxed(frame=10**20), r"\.frame: expected a number that fits 64 bits, got int 1000"),
+    (boxed(page=np.uint64(2**63)), r"\.page: expected a number that fits 64 bits"),
+    (boxed(tool_name="\ud800"), r"\.tool_name: expected a text without halves of characters"),
+    (
+        boxed(extra={"coco": {"k": [0, object()]}}),
+        r"\.extra\.coco\.k\[1\]: expected what JSON can hold, got object",
+    ),
+    (boxed(extra={"coco": {"k": "\udfff"}}), r"\.extra\.coco\.k: expected a text without halves"),
+    (boxed(extra={"coco": {(1, 2): 3}}), r"\.extra\.coco: expected a text as a key of JSON, got tuple"),
+    (
+        boxed(extra={"coco": np.array([1, None, object()])}),
+        r"\.extra\.coco\[2\]: expected what JSON can hold",
+    ),
 ]
 
 
@@ -177,6 +194,56 @@ def test_another_type_is_named_before_anything_is_written(wrong: DataRow, said: 
         with pytest.raises(UsageError, match=said):
             annokit.write(given, tmp_path / "out.json", format="coco")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("format", WRITTEN)
+def test_a_confidence_that_is_not_a_number_is_none(format: str, tmp_path: Path) -> None:
+    for name, score in (("none", None), ("nan", float("nan")), ("numpy", np.float32("nan"))):
+        (tmp_path / name).mkdir()
+        annokit.write([boxed(confidence=score, id="o1")], tmp_path / name / "out", format=format)
+    contents = [content(tmp_path / name / "out") for name in ("none", "nan", "numpy")]
+    assert contents[0] == contents[1] == contents[2]
+
+
+def test_a_missing_time_of_pandas_is_none() -> None:
+    pandas = pytest.importorskip("pandas")
+    (found,) = Dataset.from_rows([DataRow(id="r1", labels=(Label(created_at=pandas.NaT),))])
+    assert found.labels[0].created_at is None
+
+
+def test_numbers_of_a_shape_may_be_no_numbers() -> None:
+    (found,) = Dataset.from_rows([boxed(box={"x": float("nan")})])
+    assert np.isnan(found.labels[0].objects[0].geometry.x)  # type: ignore[union-attr]  # a box
+
+
+@pytest.mark.parametrize(
+    ("offsets", "parts", "said"),
+    [
+        ([0, 99], [0, 1], "ring_offsets to rise from 0 to 3"),
+        ([0, 3], [0, 2], "part_offsets to rise from 0 to 1"),
+    ],
+)
+def test_rings_of_readonly_arrays_have_to_fit(offsets: list[int], parts: list[int], said: str) -> None:
+    arrays = [np.array([(1.0, 2), (3, 4), (5, 1)]), np.array(offsets), np.array(parts)]
+    for array in arrays:
+        array.flags.writeable = False
+    shape = Polygon(coords=arrays[0], ring_offsets=arrays[1], part_offsets=arrays[2])
+    with pytest.raises(GeometryError, match=rf"data_row=r1 \$\.labels.*\.geometry: expected {said}"):
+        Dataset.from_rows([boxed(geometry=shape)])
+
+
+@pytest.mark.parametrize(("given", "got"), [(DataRow(id="r1"), "one data row"), (None, "None"), (5, "5")])
+def test_what_are_no_rows_is_said(given: Any, got: str, tmp_path: Path) -> None:
+    for use in (Dataset.from_rows, lambda rows: annokit.write(rows, tmp_path / "o.json", format="coco")):
+        with pytest.raises(UsageError, match=f"expected a dataset or a list of data rows, got {got}"):
+            use(given)
+
+
+def test_no_keypoints_and_no_corners_are_refused_as_such() -> None:
+    with pytest.raises(GeometryError, match="expected an array of shape"):
+        Keypoints(coords=[(1, 2)], visibility=[])
+    with pytest.raises(GeometryError, match="expected an array of shape"):
+        RotatedBox(corners=[])
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,7 @@ def class_names(classes: Sequence[str] | Mapping[int, str]) -> list[str]:
 
 
 def row_from_arrays(
-    name: str,
+    name: str | PurePath,
     size: tuple[int, int] | None,
     classes: Sequence[str],
     class_ids: Any,
@@ -59,6 +60,8 @@ def row_from_arrays(
     >>> row_from_arrays("b.jpg", (80, 100), ["car"], [], boxes_xyxy=[]).labels[0].objects
     []
     """
+    if isinstance(name, PurePath):
+        name = name.as_posix()
     if not isinstance(name, str):
         raise UsageError(f"expected the name of an image, got {shown(name)}")
     name = str.__str__(name)

@@ -138,7 +138,7 @@ def _coerced(values: Any, dtype: Any, shape: tuple[int | None, ...] | None) -> N
             raise ValueError(f"{np.asarray(values).ravel()[:4].tolist()} would change")
     except (TypeError, ValueError, OverflowError) as error:
         raise GeometryError(f"expected numbers that make an array of {np.dtype(dtype)}: {error}") from error
-    if array.size == 0 and shape is not None:  # [] says nothing of its second axis
+    if array.size == 0 and shape is not None and None in shape:  # [] says nothing of its second axis
         array = array.reshape([length or 0 for length in shape])
     return array
 

@@ -138,11 +138,7 @@ class Polygon(Shape, tag="polygon", kw_only=True):
             and not (coords.flags.writeable or rings.flags.writeable or parts.flags.writeable)
         ):
             return
-        coords = as_readonly(coords, _FLOAT64, (None, 2))
-        rings = as_readonly((0, len(coords)) if rings is None else rings, _INT64, (None,))
-        parts = as_readonly((0, len(rings) - 1) if parts is None else parts, _INT64, (None,))
-        _check_offsets("ring_offsets", rings, len(coords))
-        _check_offsets("part_offsets", parts, len(rings) - 1)
+        coords, rings, parts = fitting(coords, rings, parts)
         force_setattr(self, "coords", coords)
         force_setattr(self, "ring_offsets", rings)
         force_setattr(self, "part_offsets", parts)
@@ -291,6 +287,16 @@ def _offsets(lengths: Sequence[int]) -> Indices:
     out = np.zeros(len(lengths) + 1, np.int64)
     np.cumsum(lengths, out=out[1:])
     return out
+
+
+def fitting(coords: Any, rings: Any, parts: Any) -> tuple[Floats, Indices, Indices]:
+    """The arrays of a polygon as they have to be, or GeometryError where they do not fit each other."""
+    coords = as_readonly(coords, _FLOAT64, (None, 2))
+    rings = as_readonly((0, len(coords)) if rings is None else rings, _INT64, (None,))
+    parts = as_readonly((0, len(rings) - 1) if parts is None else parts, _INT64, (None,))
+    _check_offsets("ring_offsets", rings, len(coords))
+    _check_offsets("part_offsets", parts, len(rings) - 1)
+    return coords, rings, parts
 
 
 def _check_offsets(name: str, offsets: Indices, total: int) -> None:
