@@ -17,8 +17,10 @@ from annokit.cli import app
 from annokit.dataset import Dataset
 from annokit.errors import UsageError
 from annokit.model import (
+    Answer,
     Asset,
     Box,
+    Classification,
     DataRow,
     Geometry,
     Keypoints,
@@ -56,6 +58,22 @@ def codes(*rows: DataRow, target: str | None = None, **options: Any) -> dict[str
 
 def polygon(*rings: Any) -> Polygon:
     return Polygon.from_parts([rings])
+
+
+def test_confidences_are_shares() -> None:
+    deep = Classification(tool_name="q", kind="text", text="a", confidence=1.5)
+    answer = Answer(name="yes", confidence=-1, classifications=(deep,))
+    asked = Classification(tool_name="q", kind="radio", answers=(answer,), confidence=87.5)
+    box = Box(x=1, y=2, width=3, height=4)
+    cars = [thing(box, confidence=score, classifications=(asked,)) for score in (87.5, 1, 0, None)]
+    near = Relationship(tool_name="near", source="1", target="2")
+    report = validate(Dataset.from_rows([row(*cars, asked, near)]))
+    ranges = [found for found in report.findings if found.code == "confidence-range"]
+    assert {found.kind: (found.count, found.severity) for found in ranges} == {
+        "object:box": (1, "warning"),
+        "classifications": (15, "warning"),
+    }
+    assert {found.kind: found.examples[0].detail for found in ranges}["object:box"] == "87.5"
 
 
 def inner(left: float, top: float, size: float = 4) -> list[tuple[float, float]]:

@@ -14,6 +14,7 @@ from annokit.model import Ontology
 from annokit.passes import Parts
 from annokit.report import Loss
 from annokit.run import Run
+from annokit.validate._confidences import check_confidences
 from annokit.validate._findings import Example, Finding, Findings, ValidationReport
 from annokit.validate._ontology import check_against, check_tools
 from annokit.validate._references import References
@@ -104,6 +105,7 @@ class _Checks(NamedTuple):
             check_shapes(found, items(rows))
             for row in rows:
                 references.check(row)
+                check_confidences(found, row)
                 if judge is not None:
                     judge(found, row)
                 if self.ontology is not None:

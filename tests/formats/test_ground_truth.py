@@ -633,6 +633,22 @@ def test_whatever_has_no_confidence_is_noted(tmp_path: Path) -> None:
     assert noted == {"object:box": 1, "object:polygon": 1, "object:text_span": 1, "classifications": 3}
 
 
+@pytest.mark.parametrize(
+    "shape", [Box(x=1, y=2, width=3, height=4), Polygon(coords=[(0, 0), (8, 0), (8, 6)])]
+)
+def test_a_confidence_in_percent_is_left_out_by_name(shape: Any, tmp_path: Path) -> None:
+    asked = Classification(tool_name="q", kind="radio", answers=(Answer(name="a"),), confidence=-1)
+    car = ObjectAnnotation(tool_name="car", geometry=shape, confidence=87.5)
+    labels = (Label(annotations=(car, asked), is_selected=True),)
+    row = DataRow(id="0", asset=Asset(height=10, width=10), labels=labels)
+    report = annokit.write([row], tmp_path / "job", format="ground-truth")
+    ranges = {loss.kind: loss.level for loss in report.losses if loss.code == "confidence-range"}
+    assert ranges == {f"object:{shape.kind}": "changed", "classifications": "changed"}
+    assert "no-confidence" not in {loss.code for loss in report.losses}
+    (again,) = annokit.read(tmp_path / "job")
+    assert not any(one.confidence for label in again.labels for one in label.annotations)
+
+
 def test_records_cannot_be_put_into_a_file_of_their_own(tmp_path: Path) -> None:
     (tmp_path / "a.manifest").write_text('{"source-ref":"s3://b/a.jpg"}\n{"source-ref":\n')
     aside = tmp_path / "coco.json.quarantine.ndjson"

@@ -357,6 +357,22 @@ def test_predictions_become_pre_labels(tmp_path: Path) -> None:
     assert again["annotations"][0]["bbox"] == [1.25, 2.5, 3, 4]
 
 
+def test_a_confidence_in_percent_is_left_out_by_name(tmp_path: Path) -> None:
+    answer = Answer(name="yes", confidence=-0.5)
+    asked = Classification(tool_name="wet", kind="radio", answers=(answer,), confidence=50)
+    box = Box(x=1, y=2, width=3, height=4)
+    scores = (87.5, 1.0, None)
+    cars = [ObjectAnnotation(tool_name="car", geometry=box, confidence=score) for score in scores]
+    row = DataRow(id="a", external_id="a.jpg", labels=(Label(annotations=(*cars, asked)),))
+    lines, report = written([row], tmp_path, verify=True)
+    assert [line.get("confidence") for line in lines] == [None, 1.0, None, None]
+    assert "confidence" not in lines[3]["answer"]
+    ranges = {
+        loss.kind: (loss.level, loss.count) for loss in report.losses if loss.code == "confidence-range"
+    }
+    assert ranges == {"object:box": ("changed", 1), "classifications": ("changed", 2)}
+
+
 def test_parts_and_holes_are_refused_or_painted(tmp_path: Path) -> None:
     shape = Polygon.from_parts([[[(0, 0), (4, 0), (4, 4), (0, 4)], [(1, 1), (3, 1), (3, 3), (1, 3)]]])
     row = DataRow(

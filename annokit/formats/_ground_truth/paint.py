@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from annokit.formats._confidence import share_of
 from annokit.formats._masks.paint import paint
 from annokit.geometry.pixels import pixels_of
 from annokit.model import ObjectAnnotation
@@ -100,7 +101,7 @@ def _account(
             message = "objects of one class are one region there"
             report.note("one-region", kind, message, example=name, lossy=True)
             continue
-        seen[one.tool_name] = one.confidence
+        seen[one.tool_name] = share_of(one, report, name)
         if one.confidence is None:
             message = "without a confidence it gets 0, as Ground Truth has it for one worker"
             report.note("no-confidence", kind, message, example=name)

@@ -15,6 +15,7 @@ from annokit.dataset import Dataset
 from annokit.errors import UsageError
 from annokit.formats._base import Options
 from annokit.formats._classes import Classes
+from annokit.formats._confidence import share_of
 from annokit.formats._ground_truth.numbers import Ids
 from annokit.formats._ground_truth.paint import MOST_CLASSES, color_of, painted
 from annokit.formats._ground_truth.places import (
@@ -271,7 +272,7 @@ class _Writer:
         if unsaid:
             message = "without a confidence it gets 0, as Ground Truth has it for one worker"
             self._report.note_each("no-confidence", kind, message, unsaid)
-        return [{"confidence": one.confidence or 0} for one in given]
+        return [{"confidence": share_of(one, self._report, row.name) or 0} for one in given]
 
     def _spans(
         self, label: Label, spans: Sequence[ObjectAnnotation], row: DataRow

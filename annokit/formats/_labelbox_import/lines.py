@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from annokit.formats._base import Options
+from annokit.formats._confidence import share_of
 from annokit.formats._labelbox.shapes import NoPlace, kept_of, known
 from annokit.formats._labelbox_import.classes import By, Namer
 from annokit.formats._labelbox_import.read import NAME, PLANES
@@ -183,7 +184,7 @@ class LabelLines:
         named, scope = ({}, None) if is_metric else self._namer.tool(one, shape.kind)
         if "textSelections" in keys and "name" not in named:
             raise NoPlace("tokens of a document need the name of their class")
-        made = self._uuid(one.id) | named | known({"confidence": one.confidence, "page": one.page})
+        made = self._uuid(one.id) | named | known({"confidence": self._share(one), "page": one.page})
         if one.page is not None:
             made["unit"] = "POINTS"
         below = self._below(one.classifications, scope)
@@ -191,9 +192,13 @@ class LabelLines:
         made |= {key: value for key, value in kept.items() if key not in ("bbox", "mask")}
         if one.frame is not None:
             keys = {"segments": [{"keyframes": [{"frame": one.frame + 1, **self._framed(keys)}]}]}
-            made.pop("confidence", None)
             self._note_confidence(one)
         return made | keys
+
+    def _share(self, one: ObjectAnnotation | Classification | Answer) -> float | None:
+        if one.confidence is None or (isinstance(one, ObjectAnnotation) and one.frame is not None):
+            return None  # objects of a video have none
+        return share_of(one, self._run.report, self._row.name)
 
     @staticmethod
     def _framed(keys: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -273,7 +278,7 @@ class LabelLines:
             _check_answer(one)
             value: dict[str, Any] = {"value": one.text or "", "frames": self._ranges(one.frames)}
             below = self._below(one.classifications, ())
-            beside = known({"confidence": one.confidence, "customMetrics": _kept(one).get("customMetrics")})
+            beside = known({"confidence": self._share(one), "customMetrics": _kept(one).get("customMetrics")})
             values.append(value | beside | ({"classifications": below} if below else {}))
         kept = {key: value for key, value in _kept(first).items() if key not in ("values", "customMetrics")}
         own = self._uuid(first.id) if self._as_read else {}
@@ -286,7 +291,7 @@ class LabelLines:
         named, asked = self._namer.question(one, scope, top=top)
         _check_answer(one)
         message = one.message_id if top or self._as_read else None
-        made = named | known({"messageId": message, "confidence": one.confidence})
+        made = named | known({"messageId": message, "confidence": self._share(one)})
         answers = [self._answer(answer, asked) for answer in one.answers]
         if one.classifications:  # legacy exports nest under the question
             if not answers:
@@ -314,7 +319,7 @@ class LabelLines:
 
     def _answer(self, one: Answer, question: Tool | None) -> dict[str, Any]:
         named, scope = self._namer.answer(one, question)
-        made = named | known({"confidence": one.confidence})
+        made = named | known({"confidence": self._share(one)})
         if one.frames:
             made["frames"] = self._ranges(one.frames)
         below = self._below(one.classifications, scope)

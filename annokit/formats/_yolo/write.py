@@ -75,6 +75,7 @@ _CHANGES = {
     "box-only": ("the detect task keeps the box of a shape, not the shape", True),
     "no-identity": ("training labels have no place for the track of an object", False),
     "no-confidence": ("training labels have no place for a confidence (--confidence writes it)", True),
+    "confidence-range": ("its confidence is not from 0 to 1, and is left out", True),
     "duplicate-row": ("the row is in its file already; Ultralytics drops one of them when training", False),
     "rounded": ("coordinates are shares of the image with a fixed number of decimals", False),
 }
@@ -363,7 +364,7 @@ def _changes(
             i for i, one in zip(kept, written, strict=True) if boxed and type(one.geometry) is not Box
         ],
         "no-identity": [i for i, one in zip(kept, written, strict=True) if one.track_id is not None],
-        "no-confidence": [
+        "confidence-range" if scored else "no-confidence": [
             i
             for i, one in zip(kept, written, strict=True)
             if one.confidence is not None and not (scored and _has_score(one))
