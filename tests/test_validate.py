@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import shapely
 from click.testing import CliRunner
+from msgspec.structs import replace
 from PIL import Image
 
 import annokit
@@ -210,6 +211,62 @@ def test_shapes_off_the_earth() -> None:
     ):
         shape = Point(x=place[0], y=place[1])
         assert codes(row(thing(shape, space="geo"), asset=Asset(media_type="geo"))) == expected
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        (polygon(BOW_TIE), {"self-intersection": "warning"}),
+        (polygon([(1, 1), (2, 2)]), {"too-few-points": "error"}),
+        (polygon([(1, 1)] * 4), {"zero-area": "error", "repeated-point": "warning"}),
+        (polygon([(1, 1), (2, 2), (3, 3)]), {"zero-area": "error"}),
+        (polygon([(9, 50), (9.00003, 50), (9.00003, 50.00003), (9, 50.00003)]), {}),  # 3 m
+        (polygon([(1, 1), (np.nan, 2), (3, 3)]), {"not-finite": "error"}),
+        (polygon(SQUARE, inner(40, 15)), {"hole-outside": "warning"}),
+        (Line(coords=[(1, 1)]), {"too-few-points": "error"}),
+        (Box(x=9, y=50, width=1, height=-1), {}),
+        (Box(x=9, y=50, width=1, height=0), {"zero-area": "error"}),
+    ],
+)
+def test_shapes_on_maps(shape: Geometry, expected: dict[str, str]) -> None:
+    made = row(thing(shape, space="geo"), asset=Asset(media_type="geo"))
+    assert codes(made) == expected
+    assert "--repair" not in str(validate(Dataset.from_rows([made])).findings)  # it mends pixels
+
+
+def test_segments_of_tracks() -> None:
+    frames: Any = {
+        "frames": [0, 2, 4],
+        "is_keyframe": [True, False, True],
+        "values": [(1, 1), (2, 2), (3, 3)],
+    }
+
+    def of(*segments: tuple[int, int]) -> dict[str, str]:
+        track = Track(tool_name="car", kind="point", segments=segments or None, **frames)  # type: ignore[arg-type]
+        return codes(row(track, asset=Asset(media_type="video", width=64, height=48)))
+
+    assert of() == of((0, 4)) == of((0, 0), (4, 4)) == of((0, 2), (1, 4)) == {}
+    assert of((0, 3)) == {"keyframe-outside": "warning"}
+    assert of((0, 4), (3, 1)) == {"segment-reversed": "error"}
+    assert of((4, 0)) == {"segment-reversed": "error", "keyframe-outside": "warning"}
+
+
+def test_what_ultralytics_makes_of_all_files_together() -> None:
+    box, square = Box(x=1, y=1, width=2, height=2), polygon(SQUARE)
+    boxes, outlines = row(thing(box), id="b", external_id="b.jpg"), row(thing(square), external_id="p.jpg")
+    (found,) = validate(
+        Dataset.from_rows([boxes, outlines, replace(boxes, id="c", external_id="c.jpg")]), "yolo"
+    ).findings
+    assert (found.code, found.severity, found.count) == ("yolo-mixed-files", "warning", 1)
+    assert [(one.data_row, one.detail) for one in found.examples] == [("b.jpg", "box"), ("p.jpg", "polygon")]
+    assert codes(boxes, target="yolo") == codes(outlines, target="yolo") == codes(boxes, outlines) == {}
+
+
+def test_an_image_that_ultralytics_refuses() -> None:
+    for size, expected in ((9, {"yolo-too-small": "error"}), (10, {})):
+        small = row(asset=Asset(width=64, height=size))
+        assert codes(small, target="yolo") == expected
+        assert codes(small) == {}
 
 
 def test_what_the_tools_of_a_format_would_drop() -> None:

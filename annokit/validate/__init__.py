@@ -20,7 +20,8 @@ from annokit.validate._ontology import check_against, check_tools
 from annokit.validate._references import References
 from annokit.validate._repeats import Called, Repeats, called
 from annokit.validate._shapes import check_shapes, items
-from annokit.validate._targets import TARGETS, target_check
+from annokit.validate._targets import TARGETS, check_files, target_check
+from annokit.validate._tracks import check_tracks
 from annokit.workers import Workers
 
 __all__ = ["TARGETS", "Example", "Finding", "ValidationReport", "validate"]
@@ -69,6 +70,7 @@ def validate(
         target_check(target)  # an unknown one is said before anything is read
     found, run = Findings(), Run(on_error="skip", limits=limits, progress=progress)
     repeats = Repeats(found, "error" if target == "coco" else "warning")
+    drawn: dict[str | None, Called] = {}
     if ontology is not None:
         check_tools(found, ontology)
     with Workers(workers) as pool:
@@ -78,8 +80,11 @@ def validate(
         for one in parts.map(checks.each, run):
             if isinstance(one, Called):
                 repeats.check(one)
+                drawn.setdefault(one.drawn, one)
             else:
                 found.take(one)
+    if target == "yolo":
+        check_files(found, drawn)
     for loss in run.report.losses:
         found.take(_unread(loss))
     kinds = run.report.kinds
@@ -106,6 +111,7 @@ class _Checks(NamedTuple):
             for row in rows:
                 references.check(row)
                 check_confidences(found, row)
+                check_tracks(found, row)
                 if judge is not None:
                     judge(found, row)
                 if self.ontology is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from annokit.model import DataRow
+from annokit.model import Box, DataRow, Polygon
 from annokit.report import kind_of
 from annokit.validate._findings import Example, Finding, Findings, Severity
 
@@ -19,12 +19,16 @@ class Called(NamedTuple):
     id: str
     annotations: list[tuple[str, str]]
     """Id and kind of those that have an id."""
+    drawn: str | None
+    """`box` or `polygon`, where all it has of these two is of one kind."""
 
 
 def called(row: DataRow) -> Called:
-    """What a row and its annotations are called."""
+    """What a row and its annotations are called, and how its objects are drawn."""
     annotations = [(one.id, kind_of(one)) for label in row.labels for one in label.annotations if one.id]
-    return Called(row.source, row.name, row.id, annotations)
+    shapes = [one.geometry for label in row.labels for one in label.objects]
+    kinds = {shape.kind for shape in shapes if isinstance(shape, Box | Polygon)}
+    return Called(row.source, row.name, row.id, annotations, kinds.pop() if len(kinds) == 1 else None)
 
 
 class Repeats:

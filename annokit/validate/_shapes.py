@@ -35,7 +35,8 @@ _SLACK = 0.01
 _BOX_SLACK = 1.5
 """Pixels a stated box may be off: it may be rounded outwards, or count the last pixel."""
 _AREA_SLACK = 0.05
-_FLAT = 1e-9
+_FLAT = {"pixel": 1e-9, "geo": 1e-15}
+"""Areas that are none; of a square degree a parking space is a billionth."""
 _SPATIAL = (Box, RotatedBox, Polygon, Line, Point, Keypoints)
 
 
@@ -68,13 +69,15 @@ def _shown(one: Annotation) -> Iterable[ObjectAnnotation]:
 
 
 def check_shapes(found: Findings, objects: Sequence[Item]) -> None:
-    """Everything about shapes in pixels: finite, of enough points, with an area, inside, valid; and on maps, on the earth."""
-    _check_earth(found, [item for item in objects if item.object.space == "geo"])
-    pixel = [item for item in objects if item.object.space == "pixel"]
-    finite = [item for item in pixel if _is_finite(found, item)]
-    _check_boxes(found, finite)
-    _check_lines_and_masks(found, finite)
-    _check_polygons(found, [item for item in finite if isinstance(item.object.geometry, Polygon)])
+    """Everything about shapes: finite, of enough points, with an area, valid; inside of their image, or on the earth."""
+    placed = [item for item in objects if item.object.space in _FLAT and _is_finite(found, item)]
+    _check_boxes(found, placed)
+    _check_lines_and_masks(found, placed)
+    _check_earth(found, [item for item in placed if item.object.space == "geo"])
+    for space in _FLAT:
+        here = [item for item in placed if item.object.space == space]
+        _check_polygons(found, [item for item in here if isinstance(item.object.geometry, Polygon)])
+    finite = [item for item in placed if item.object.space == "pixel"]
     _check_places(found, [item for item in finite if isinstance(item.object.geometry, _SPATIAL)])
     _check_stated_boxes(found, [item for item in finite if item.object.box is not None])
     _check_areas(found, [item for item in finite if _stated_area(item.object) is not None])
@@ -125,7 +128,7 @@ def _check_boxes(found: Findings, objects: Sequence[Item]) -> None:
     for item in objects:
         boxes = (item.object.geometry, item.object.box)
         for box in (box for box in boxes if isinstance(box, Box)):
-            if box.width < 0 or box.height < 0:
+            if (box.width < 0 or box.height < 0) and item.object.space == "pixel":  # on maps, up is more
                 _add(found, item, "negative-size", "error", "a box has a negative size")
             elif box.width == 0 or box.height == 0:
                 _add(found, item, "zero-area", "error", "it covers nothing: its width or height is 0")
@@ -172,6 +175,7 @@ def rings_of(polygons: Sequence[Polygon]) -> Rings:
 
 
 def _check_polygons(found: Findings, objects: Sequence[Item]) -> None:
+    """Those of one space."""
     rings = rings_of([_polygon(item) for item in objects])
     sizes = np.diff(rings.offsets)
     ring_part = np.repeat(np.arange(len(rings.owners)), np.diff(rings.parts))
@@ -206,12 +210,13 @@ def _check_parts(found: Findings, objects: Sequence[Item], rings: Rings, parts: 
     counts = [int(rings.parts[p + 1] - rings.parts[p]) for p in parts]
     shapes = shapely.polygons(lines, indices=np.repeat(np.arange(len(parts)), counts))
     owners = [int(rings.owners[part]) for part in parts]
-    flat = shapely.area(shapely.convex_hull(shapes)) <= _FLAT
+    flat = shapely.area(shapely.convex_hull(shapes)) <= _FLAT[objects[0].object.space]
     for index in _unique(owners, flat):
         _add(found, objects[index], "zero-area", "error", "a polygon has no area: its points are on one line")
     invalid = np.flatnonzero(~shapely.is_valid(shapes) & ~flat)
     for code, index in sorted({(_fault(shapes[place]), owners[place]) for place in invalid.tolist()}):
-        _add(found, objects[index], code, "warning", _FAULTS[code])
+        hint = " (--repair make-valid)" if objects[index].object.space == "pixel" else ""
+        _add(found, objects[index], code, "warning", f"{_FAULTS[code]}{hint}")
 
 
 def _unique(owners: Sequence[int], mask: NDArray[np.bool_]) -> list[int]:
@@ -219,9 +224,9 @@ def _unique(owners: Sequence[int], mask: NDArray[np.bool_]) -> list[int]:
 
 
 _FAULTS = {
-    "self-intersection": "a ring crosses or touches itself (--repair make-valid)",
-    "hole-outside": "a hole is not inside its exterior ring (--repair make-valid)",
-    "rings-cross": "a hole crosses its exterior ring or another hole (--repair make-valid)",
+    "self-intersection": "a ring crosses or touches itself",
+    "hole-outside": "a hole is not inside its exterior ring",
+    "rings-cross": "a hole crosses its exterior ring or another hole",
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 import numpy as np
@@ -21,9 +21,10 @@ from annokit.model import (
 from annokit.model.base import Floats
 from annokit.model.geometry import Shape
 from annokit.report import kind_of
-from annokit.validate._findings import Findings
+from annokit.validate._findings import Example, Finding, Findings
+from annokit.validate._repeats import Called
 
-__all__ = ["TARGETS", "target_check"]
+__all__ = ["TARGETS", "check_files", "target_check"]
 
 _Check: TypeAlias = Callable[[Findings, DataRow], None]
 
@@ -34,6 +35,8 @@ _MIXED = (
     "boxes and polygons: where rows of both are in one file, Ultralytics takes centre and size of a box for two points, "
     "and where they are in several, it drops all polygons; convert writes one kind (--task)"
 )
+_MIXED_FILES = "some images have boxes and others polygons: Ultralytics drops all polygons; convert writes one kind (--task)"
+_YOLO_SMALLEST = 10
 
 
 def target_check(target: str) -> _Check:
@@ -68,6 +71,10 @@ def _check_yolo(found: Findings, row: DataRow) -> None:
     _no_place(found, row, "yolo", (Box, RotatedBox, Polygon, Mask, Keypoints))
     if not _no_size(found, row, "yolo"):
         return
+    if min(row.asset.width or 0, row.asset.height or 0) < _YOLO_SMALLEST:
+        message = "Ultralytics refuses images below 10 px, and leaves them out"
+        detail = f"{row.asset.height} x {row.asset.width}"
+        found.add("yolo-too-small", "data_rows", "error", message, row=row, detail=detail)
     objects = [one for one in _objects(row) if isinstance(one.geometry, Box | Polygon)]
     if len({type(one.geometry) for one in objects}) > 1:
         found.add("yolo-mixed-rows", "data_rows", "warning", _MIXED, row=row)
@@ -82,6 +89,14 @@ def _check_yolo(found: Findings, row: DataRow) -> None:
             message = "the same row twice: the trainer keeps one"
             found.add("yolo-duplicate", kind_of(one), "warning", message, row=row, annotation=one.id)
         seen.add(key)
+
+
+def check_files(found: Findings, drawn: Mapping[str | None, Called]) -> None:
+    """What Ultralytics makes of all label files together, of which `drawn` has one of each kind of rows."""
+    if "box" in drawn and "polygon" in drawn:
+        images = [drawn[kind] for kind in ("box", "polygon")]
+        examples = [Example(one.source, one.name, detail=one.drawn) for one in images]
+        found.take(Finding("yolo-mixed-files", "data_rows", "warning", 1, _MIXED_FILES, examples))
 
 
 def _shares(one: ObjectAnnotation, row: DataRow) -> Floats:
