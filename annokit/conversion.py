@@ -10,7 +10,14 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from annokit.dataset import Dataset, chained
-from annokit.errors import AccountingError, InputError, LimitExceeded, UsageError
+from annokit.errors import (
+    AccountingError,
+    AnnokitError,
+    InputError,
+    LimitExceeded,
+    OutputError,
+    UsageError,
+)
 from annokit.formats import detect as detect_format
 from annokit.formats import parse_options, reader_of, writer_of
 from annokit.formats._base import Options, Writer
@@ -221,7 +228,8 @@ def write(
         if strict:
             account.check_strict()
         if verify:
-            _verify(place.path, place.format or format, account)
+            with _named(place):
+                _verify(place.path, place.format or format, account)
         told.path.write_text(account.to_json(), encoding="utf-8", errors="backslashreplace")
     return account
 
@@ -258,6 +266,20 @@ def check_readable(account: Report) -> None:
             f"none of {read} records could be read, the first: {first.examples[0]}",
             hint="is it the right format? nothing was written",
         )
+
+
+@contextmanager
+def _named(place: Staged) -> Iterator[None]:
+    """What cannot be read again is the output, which by then is called as it was to be."""
+    try:
+        yield
+    except AccountingError:
+        raise
+    except AnnokitError as error:
+        target = os.fspath(place.target)
+        file = (error.where.file or target).replace(str(place.path), target)
+        problem = f"the output cannot be read again, so it was not put there: {error.problem}"
+        raise OutputError(problem, where=error.where.at(file=file), hint=error.hint) from error
 
 
 def _verify(written: Path, format: str, account: Report) -> None:

@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ import pytest
 
 import annokit
 from annokit.errors import AccountingError, InputError, OutputError, UsageError
-from annokit.model import DataRow
+from annokit.model import Asset, DataRow, Label, ObjectAnnotation, TextSpan
 from annokit.report import Report
 
 
@@ -48,6 +49,16 @@ def test_an_existing_destination_is_left_alone_unless_told(source: Path, tmp_pat
     assert target.read_text() == "mine"
     annokit.convert(source, target, to="coco", overwrite=True)
     assert json.loads(target.read_text())["images"]
+
+
+def test_what_cannot_be_read_again_is_said_of_the_output(tmp_path: Path) -> None:
+    span = ObjectAnnotation(tool_name="name", geometry=TextSpan(start=-3, end=5))
+    row = DataRow(id="1", asset=Asset(media_type="text"), labels=(Label(annotations=(span,)),))
+    target = tmp_path / "o.ndjson"
+    said = rf"^{re.escape(str(target))}:1 .*: the output cannot be read again, .*: expected a start from 0 on"
+    with pytest.raises(OutputError, match=said):
+        annokit.write([row], target, format="labelbox", verify=True)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_outputs_never_replace_one_another_nor_a_mended_quarantine(source: Path, tmp_path: Path) -> None:
