@@ -106,7 +106,8 @@ class Polygon(Shape, tag="polygon", kw_only=True):
     Notes
     -----
     Arrays are copied, checked and made read-only, unless all three are read-only and of the right
-    type already: readers make millions of polygons from views into checked batches.
+    type already: readers make millions of polygons from views into checked batches. Those of rows of
+    a user's own are checked where a dataset is made of them.
 
     Examples
     --------
