@@ -245,10 +245,10 @@ def test_segments_of_tracks() -> None:
         track = Track(tool_name="car", kind="point", segments=segments or None, **frames)  # type: ignore[arg-type]
         return codes(row(track, asset=Asset(media_type="video", width=64, height=48)))
 
-    assert of() == of((0, 4)) == of((0, 0), (4, 4)) == of((0, 2), (1, 4)) == {}
-    assert of((0, 3)) == {"keyframe-outside": "warning"}
+    assert of() == of((0, 4)) == of((0, 0), (2, 9)) == of((2, 2), (0, 4)) == of((2, 4), (0, 1)) == {}
+    assert of((0, 0), (4, 4)) == of((0, 3)) == {"outside-segments": "warning"}
     assert of((0, 4), (3, 1)) == {"segment-reversed": "error"}
-    assert of((4, 0)) == {"segment-reversed": "error", "keyframe-outside": "warning"}
+    assert of((4, 0)) == {"segment-reversed": "error", "outside-segments": "warning"}
 
 
 def test_what_ultralytics_makes_of_all_files_together() -> None:

@@ -184,7 +184,8 @@ class LabelLines:
         named, scope = ({}, None) if is_metric else self._namer.tool(one, shape.kind)
         if "textSelections" in keys and "name" not in named:
             raise NoPlace("tokens of a document need the name of their class")
-        made = self._uuid(one.id) | named | known({"confidence": self._share(one), "page": one.page})
+        share = None if one.confidence is None else self._share(one)
+        made = self._uuid(one.id) | named | known({"confidence": share, "page": one.page})
         if one.page is not None:
             made["unit"] = "POINTS"
         below = self._below(one.classifications, scope)
@@ -196,7 +197,7 @@ class LabelLines:
         return made | keys
 
     def _share(self, one: ObjectAnnotation | Classification | Answer) -> float | None:
-        if one.confidence is None or (isinstance(one, ObjectAnnotation) and one.frame is not None):
+        if isinstance(one, ObjectAnnotation) and one.frame is not None:
             return None  # objects of a video have none
         return share_of(one, self._run.report, self._row.name)
 
