@@ -5,6 +5,7 @@ Readers make the right types, so their rows never come here. What a field may ho
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from functools import cache
@@ -21,7 +22,7 @@ from annokit.io.faults import Spot, spot_path
 from annokit.model import DataRow, Ontology, Polygon, Record
 from annokit.model.geometry import fitting
 
-__all__ = ["checked", "checked_rows"]
+__all__ = ["checked", "checked_rows", "writable"]
 
 _R = TypeVar("_R", DataRow, Ontology)
 _Take: TypeAlias = Callable[[Any, Spot], Any]
@@ -51,7 +52,7 @@ def checked(record: _R) -> _R:
     Traceback (most recent call last):
     annokit.errors.UsageError: data_row=r1 $.asset.width: expected a whole number or None, got str '640'
     """
-    where = Where(record=str(record.id)) if isinstance(record, DataRow) else Where("ontology")
+    where = _where(record)
     try:
         made: _R = _record(record, "$")
     except (UsageError, GeometryError) as error:
@@ -62,12 +63,55 @@ def checked(record: _R) -> _R:
     return made
 
 
+def _where(record: DataRow | Ontology) -> Where:
+    return Where(record=str(record.id)) if isinstance(record, DataRow) else Where("ontology")
+
+
+def writable(record: _R) -> _R:
+    """The record as `checked` has it; also texts that no output can hold are refused.
+
+    >>> writable(DataRow(id="r1", external_id="\\ud800"))
+    Traceback (most recent call last):
+    annokit.errors.UsageError: data_row=r1 $.external_id: expected a text without lone surrogates, got str '\\ud800'
+    """
+    made = checked(record)
+    try:
+        _ENCODER.encode(made)
+    except UnicodeEncodeError as error:
+        value, spot = next(_odd_texts(made, "$"), (error.object, "$"))
+        problem = _refused("a text without lone surrogates", value, spot)
+        problem.where = _where(record).at(path=problem.where.path)
+        raise problem from error
+    return made
+
+
+_ENCODER = msgspec.json.Encoder(enc_hook=lambda _array: None)
+
+
+def _odd_texts(value: Any, spot: Spot) -> Iterator[tuple[str, Spot]]:
+    """The texts that UTF-8 cannot hold, and where they are."""
+    if isinstance(value, Record):
+        value = dict(zip(value.__struct_fields__, astuple(value), strict=True))
+    if isinstance(value, str) and _SURROGATE.search(value):
+        yield value, spot
+    elif isinstance(value, dict):
+        for key, one in value.items():
+            yield from _odd_texts(key, spot)
+            yield from _odd_texts(one, (spot, key))
+    elif isinstance(value, tuple | list):
+        for index, one in enumerate(value):
+            yield from _odd_texts(one, (spot, index))
+
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
 def checked_rows(rows: Iterable[DataRow]) -> Iterator[DataRow]:
-    """Each row as `checked` has it; what is no data row is refused."""
+    """Each row as `writable` has it; what is no data row is refused."""
     for row in rows:
         if not isinstance(row, DataRow):
             raise UsageError(f"expected data rows, got {type(row).__name__}", hint="annokit.model.DataRow")
-        yield checked(row)
+        yield writable(row)
 
 
 class _Field(NamedTuple):
@@ -128,6 +172,7 @@ def _fields(cls: type[Record]) -> list[_Field]:
 
 
 _PLAIN: dict[type, tuple[type, ...]] = {
+    inspect.StrType: (str,),
     inspect.FloatType: (float,),
     inspect.BoolType: (bool,),
     inspect.NoneType: (NoneType,),
@@ -207,8 +252,6 @@ def _within(plain: Callable[[Any], Any], value: Any, spot: Spot) -> Any:
         return plain(value)
     except OverflowError as error:
         raise _refused("a number that fits 64 bits", value, spot) from error
-    except UnicodeEncodeError as error:
-        raise _refused("a text without halves of characters (surrogates)", value, spot) from error
 
 
 def _number(value: Any) -> float:
@@ -222,12 +265,6 @@ def _whole(value: Any) -> int:
     if not -(1 << 63) <= value < 1 << 63:
         raise OverflowError
     return int(value)
-
-
-def _text(value: str) -> str:
-    if not value.isascii():
-        value.encode()
-    return str.__str__(value)
 
 
 def _moment(value: datetime) -> Any:
@@ -273,8 +310,6 @@ def _json(value: Any, spot: Spot) -> Any:
     if isinstance(value, list | tuple):
         items = [_json(one, (spot, index)) for index, one in enumerate(value)]
         return value if _all_same(items, value) else items
-    if isinstance(value, str):
-        return _within(_text, value, spot)
     if not isinstance(value, _JSON):
         _check_json(value, spot)
     return value
@@ -286,7 +321,7 @@ def _key(key: Any, spot: Spot) -> Any:
     return _json(key, spot)
 
 
-_JSON = (bool, int, float, NoneType)
+_JSON = (str, bool, int, float, NoneType)
 
 
 def _check_json(value: Any, spot: Spot) -> None:
@@ -301,7 +336,7 @@ def _all_same(made: Iterable[Any], given: Iterable[Any]) -> bool:
 
 
 _TAKERS: dict[type, Callable[[Any], _Take]] = {
-    inspect.StrType: _scalar((str,), _text),
+    inspect.StrType: _scalar((str,), str.__str__),
     inspect.IntType: _scalar((int, np.integer), _whole),
     inspect.FloatType: _scalar((float, int, np.floating, np.integer), _number),
     inspect.BoolType: _scalar((bool, np.bool_), bool),

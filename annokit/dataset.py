@@ -135,12 +135,12 @@ class Dataset:
         UsageError
             A field holds another type than its own; numpy's scalars become plain numbers and texts.
         """
-        from annokit.checked import checked, checked_rows
+        from annokit.checked import checked_rows, writable
 
         if isinstance(rows, DataRow) or not isinstance(rows, Iterable):
             got = "one data row" if isinstance(rows, DataRow) else shown(rows)
             raise UsageError(f"expected a dataset or a list of data rows, got {got}")
-        return cls._of_rows(list(checked_rows(rows)), None if ontology is None else checked(ontology))
+        return cls._of_rows(list(checked_rows(rows)), None if ontology is None else writable(ontology))
 
     @classmethod
     def _of_rows(cls, rows: Sequence[DataRow], ontology: Ontology | None) -> Dataset:

@@ -170,12 +170,12 @@ WRONG: list[tuple[DataRow, str]] = [
     (boxed(box={"x": 10**400}), r"geometry\.x: expected a number that fits 64 bits, got int 1000"),
     (boxed(frame=10**20), r"\.frame: expected a number that fits 64 bits, got int 1000"),
     (boxed(page=np.uint64(2**63)), r"\.page: expected a number that fits 64 bits"),
-    (boxed(tool_name="\ud800"), r"\.tool_name: expected a text without halves of characters"),
+    (boxed(tool_name="\ud800"), r"\.tool_name: expected a text without lone surrogates"),
     (
         boxed(extra={"coco": {"k": [0, object()]}}),
         r"\.extra\.coco\.k\[1\]: expected what JSON can hold, got object",
     ),
-    (boxed(extra={"coco": {"k": "\udfff"}}), r"\.extra\.coco\.k: expected a text without halves"),
+    (boxed(extra={"coco": {"k": "\udfff"}}), r"\.extra\.coco\.k: expected a text without lone"),
     (boxed(extra={"coco": {(1, 2): 3}}), r"\.extra\.coco: expected a text as a key of JSON, got tuple"),
     (
         boxed(extra={"coco": np.array([1, None, object()])}),
@@ -264,6 +264,15 @@ def test_whatever_takes_rows_of_a_user_looks_at_them(use: Callable[[Dataset], ob
     use(Dataset(lambda _run: [of_numpy()]))
     with pytest.raises(UsageError, match=r"geometry\.x: expected a number, got str '10'"):
         use(Dataset(lambda _run: [boxed(box={"x": "10"})]))
+
+
+def test_a_picture_shows_texts_that_no_output_can_hold() -> None:
+    row = boxed(tool_name="\ud800", id="o1")
+    assert rb"\ud800" in view.render(row)
+    with pytest.raises(
+        UsageError, match=r"ontology \$\.tools\[0\]\.name: expected a text without lone surrogates"
+    ):
+        Dataset.from_rows([], Ontology(tools=(Tool(name="\ud800"),)))
 
 
 def test_a_picture_of_a_row_looks_at_it() -> None:
