@@ -6,6 +6,7 @@ The collection's own COCO cases stand in the tests of COCO.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -232,3 +233,28 @@ def test_all_of_it_in_little_memory(
         done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 0, done.stderr
     assert int(done.stdout) * 1024 < 600 << 20
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are text elsewhere")
+@pytest.mark.parametrize(
+    ("good", "bad"),
+    [
+        ("images/train/a.jpg", b"images/train/a\xff.jpg"),
+        ("train/cat/a.jpg", b"train/cat/a\xff.jpg"),
+        ("v/gt/gt.txt", b"v\xff/gt/gt.txt"),
+    ],
+)
+def test_names_of_files_that_are_no_text_cost_their_row(good: str, bad: bytes, tmp_path: Path) -> None:
+    for name in (os.fsencode(good), bad):
+        file = Path(os.fsdecode(os.fsencode(tmp_path / "d") + b"/" + name))
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if good.endswith("txt"):
+            file.write_text("1,1,5,5,3,2,1,1,1\n")
+        else:
+            Image.new("RGB", (20, 20)).save(file)
+    if good.startswith("images"):
+        (tmp_path / "d" / "data.yaml").write_text("train: images/train\nval: images/train\nnames: [car]\n")
+    for number, to in enumerate(("labelbox", "parquet")):
+        report = annokit.convert(tmp_path / "d", tmp_path / str(number), to=to, on_error="quarantine")
+        assert report.kinds["data_rows"]["written"] == 1
+        assert report.kinds["data_rows"]["quarantined"] == 1

@@ -14,7 +14,9 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
-__all__ = ["NamesInTurn", "SafeNames", "collision_key", "local_name", "safe_name"]
+from annokit.errors import InputError
+
+__all__ = ["NamesInTurn", "SafeNames", "check_file_name", "collision_key", "local_name", "safe_name"]
 
 _LONGEST, _KEPT = 200, 150
 _SEPARATOR = re.compile(r"(?s)(?<=.)/(?=[^/])")
@@ -80,6 +82,21 @@ def _shortened(segment: str, safe: str) -> str:
     start = safe.encode()[:_KEPT].decode("utf-8", "ignore")
     digest = hashlib.sha256(segment.encode("utf-8", "surrogatepass")).hexdigest()
     return f"{re.sub(r'%[0-9A-F]?$', '', start)}~{digest[:16]}{suffix}"
+
+
+def check_file_name(path: str) -> None:
+    """Refuse the name of a file that no text can hold: Linux takes any bytes for one.
+
+    Raises
+    ------
+    InputError
+        It is not in UTF-8.
+    """
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        problem = "expected a file name in UTF-8, got bytes that are none"
+        raise InputError(problem, hint="rename the file") from None
 
 
 def local_name(name: str) -> str:

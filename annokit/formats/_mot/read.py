@@ -18,6 +18,7 @@ from annokit.formats._mot.layout import CLASSES, FILE, INFO, LABELS, NAME, NAMES
 from annokit.io.faults import BAD_JSON
 from annokit.io.limits import Limits
 from annokit.io.lines import Line, iter_lines
+from annokit.io.names import check_file_name
 from annokit.io.source import Source
 from annokit.model import Annotation, Asset, Box, DataRow, Label, ObjectAnnotation, Ontology, Tool, Track
 from annokit.run import Run
@@ -67,7 +68,7 @@ def sequence_folders(root: Path) -> Iterator[Path]:
 def read(source: Source, _options: NoOptions) -> Dataset:
     """All videos of a folder, or the one of a file."""
     return Dataset(
-        lambda run: (_data_row(one, source.name, run) for one in _sequences(source)),
+        lambda run: (_data_row(one, source.name, run) for one in _named(source, run)),
         outline=lambda: _outline(source),
         source=source.name,
         size=source.size,
@@ -93,6 +94,18 @@ def _sequences(source: Source) -> Iterator[_Sequence]:
             first, slash, rest = name.partition("/")
             split = first if slash and first in _SPLITS else None
             yield _Sequence(rest if split else name, name, split, folder, rows)
+
+
+def _named(source: Source, run: Run) -> Iterator[_Sequence]:
+    """The videos whose folders have names that a text can hold."""
+    for one in _sequences(source):
+        try:
+            check_file_name(one.id)
+        except InputError as error:
+            error.where = Where(source.name, record=one.id)
+            run.reject(error, "data_rows", format="mot")
+        else:
+            yield one
 
 
 def _known_names(root: Path) -> dict[str, SequenceName]:

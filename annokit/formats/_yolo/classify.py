@@ -14,7 +14,7 @@ from annokit.formats._image_files import IMAGE_SUFFIX, NAMES_FILE, SPLITS, Image
 from annokit.formats._yolo.layout import leads_out, walk
 from annokit.io.batches import batched
 from annokit.io.images import image_size
-from annokit.io.names import SafeNames
+from annokit.io.names import SafeNames, check_file_name
 from annokit.io.photos import Photos, folders_of
 from annokit.io.source import Source, reading
 from annokit.model import Answer, Asset, Classification, DataRow, Label, Ontology, Option, Tool
@@ -116,6 +116,7 @@ def _rows(folder: Path, name: str, run: Run) -> Iterator[DataRow]:
     for image in _images(folder):
         place = folder / image.file
         try:
+            check_file_name(image.id)
             if not place.is_file():
                 raise ReferenceProblem("expected the image, got no such file")
             height, width = image_size(place, run.limits)

@@ -24,6 +24,7 @@ from annokit.io.batches import batched
 from annokit.io.gc import paused_gc
 from annokit.io.images import TURNED, image_header
 from annokit.io.limits import Limits
+from annokit.io.names import check_file_name
 from annokit.io.source import Source, Span, small_file
 from annokit.model import Asset, DataRow, Label, ObjectAnnotation, Ontology, Tool
 from annokit.run import Run
@@ -226,6 +227,7 @@ class _Reader:
         """What the files of an item say; None after it was rejected."""
         image = self._place(item.file)
         try:
+            check_file_name(item.id)
             text = _text(self._place(item.label), run.limits)
             there = os.path.exists(image)  # noqa: PTH110  # a Path takes four times as long
             if not there and text is None:
