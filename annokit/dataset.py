@@ -8,6 +8,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
+from msgspec.structs import replace
 
 from annokit.errors import UsageError, shown
 from annokit.io.limits import DEFAULT_LIMITS
@@ -18,7 +19,17 @@ from annokit.run import OnError, Run
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Dataset", "OntologyBuilder", "Outline", "Parted", "RowKey", "chained", "joined", "merged"]
+__all__ = [
+    "Dataset",
+    "OntologyBuilder",
+    "Outline",
+    "Parted",
+    "RowKey",
+    "chained",
+    "joined",
+    "merged",
+    "signed",
+]
 
 
 class RowKey(msgspec.Struct, frozen=True, gc=False):
@@ -322,6 +333,15 @@ class _Derived(Dataset):
 
     def rows(self, run: Run) -> Iterator[DataRow]:
         yield from self._rows(run)
+
+
+def signed(row: DataRow) -> DataRow:
+    """The row; a label of it that nobody signed is by its file, as each file is somebody's."""
+    if len(row.labels) == 1:
+        (label,) = row.labels
+        if label.annotator_id is None and label.id is None and label.origin != "model":
+            return replace(row, labels=(replace(label, annotator_id=row.source),))
+    return row
 
 
 def chained(parts: Sequence[Dataset]) -> Dataset:

@@ -11,7 +11,7 @@ from operator import attrgetter
 import msgspec
 from msgspec.structs import replace
 
-from annokit.dataset import Dataset, Outline
+from annokit.dataset import Dataset, Outline, signed
 from annokit.errors import UsageError
 from annokit.model import (
     Annotation,
@@ -89,11 +89,7 @@ def _signed(dataset: Dataset) -> Dataset:
     """The dataset with what nobody signed by its file, where there are several: so agreement calls its annotators."""
 
     def step(rows: Iterator[DataRow], _run: Run) -> Iterator[DataRow]:
-        if not dataset.outline.sources:
-            return rows
-        from annokit.consensus._joined import signed
-
-        return map(signed, rows)
+        return map(signed, rows) if dataset.outline.sources else rows
 
     return dataset.through(step)
 

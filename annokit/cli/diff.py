@@ -45,7 +45,9 @@ def command(
 ) -> int:
     """Say what was added, removed, moved, reclassified and answered otherwise.
 
-    BEFORE and AFTER may be of different formats, like a model's predictions and the export of what people made of them. Data rows are the same if their ids, global keys or names are; of several of one name those of one id, the others in their order. The exit code is 1 when something could not be read.
+    BEFORE and AFTER may be of different formats, like a model's predictions and the export of what people made of them.
+    Data rows are the same if their ids, global keys or names are; of several of one name those of one id, the others in
+    their order. The exit code is 1 when something could not be read.
     """
     from annokit.conversion import read
     from annokit.diff import diff

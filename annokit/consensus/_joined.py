@@ -10,14 +10,14 @@ from typing import NamedTuple, TypeVar
 
 from msgspec.structs import replace
 
-from annokit.dataset import Dataset, Outline, RowKey
+from annokit.dataset import Dataset, Outline, RowKey, signed
 from annokit.io.batches import batched
 from annokit.model import DataRow
 from annokit.passes import Parts
 from annokit.run import Run
 from annokit.workers import Workers
 
-__all__ = ["Alone", "alone", "joined", "over_joined", "signed"]
+__all__ = ["Alone", "alone", "joined", "over_joined"]
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
@@ -243,15 +243,6 @@ def _one(rows: Sequence[DataRow]) -> DataRow:
         attachments=_union(row.attachments for row in rows),
         labels=tuple(label for row in rows for label in (signed(row) if apart else row).labels),
     )
-
-
-def signed(row: DataRow) -> DataRow:
-    """The row; a label of it that nobody signed is by its file, as each file is somebody's."""
-    if len(row.labels) == 1:
-        (label,) = row.labels
-        if label.annotator_id is None and label.id is None and label.origin != "model":
-            return replace(row, labels=(replace(label, annotator_id=row.source),))
-    return row
 
 
 def _union(several: Iterable[Sequence[_T]]) -> tuple[_T, ...]:

@@ -14,6 +14,7 @@ from annokit.io.limits import DEFAULT_LIMITS, Limits
 from annokit.io.lines import Block, Line, newlines
 from annokit.io.salvage import Reject, decoder, salvage
 from annokit.io.source import Source
+from annokit.model.json import to_json
 
 __all__ = ["decode_block", "decode_document", "encode_document"]
 
@@ -61,17 +62,11 @@ def encode_document(document: Mapping[str, Any]) -> bytes:
     b'{"width":640}'
     """
     try:
-        return msgspec.json.encode(document, enc_hook=_plain)
+        return msgspec.json.encode(document, enc_hook=to_json)
     except RecursionError as error:
         raise decode_error(error) from None
     except TypeError as error:
         raise UsageError(f"expected a parsed JSON document: {error}") from error
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.generic | np.ndarray):
-        return value.tolist()
-    raise TypeError(f"got {type(value).__name__} in it")
 
 
 def decode_block(

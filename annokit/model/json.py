@@ -13,7 +13,7 @@ from annokit.model.annotation import Annotation
 from annokit.model.label import DataRow, Label
 from annokit.model.ontology import Ontology
 
-__all__ = ["SCHEMA_VERSION", "dump", "parse"]
+__all__ = ["SCHEMA_VERSION", "dump", "parse", "to_json"]
 
 SCHEMA_VERSION = 1
 """Rises when a field changes its meaning; new fields with defaults do not count."""
@@ -26,7 +26,8 @@ class _Versioned(msgspec.Struct):
     record: TopLevel
 
 
-def _to_json(value: Any) -> Any:
+def to_json(value: Any) -> Any:
+    """What msgspec is to write for what it does not know: the numbers and texts in numpy's arrays and scalars."""
     if isinstance(value, np.ndarray | np.generic):
         return value.tolist()
     raise TypeError(f"cannot write {type(value).__name__} as JSON")
@@ -36,7 +37,7 @@ def _from_json(_kind: Any, value: Any) -> Any:
     return np.array(value)  # the record itself coerces and checks it
 
 
-_ENCODER = msgspec.json.Encoder(enc_hook=_to_json)
+_ENCODER = msgspec.json.Encoder(enc_hook=to_json)
 
 
 @cache
